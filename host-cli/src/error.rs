@@ -1,0 +1,85 @@
+//! Errors as the user meets them: what happened, what to type next, and the exit code.
+//!
+//! Each module has an error enum of its own and implements [`Hint`] for it without a `_` arm, so
+//! that a new variant does not compile until someone has written its cure. Only `main` prints.
+
+use std::fmt;
+
+/// Exit codes of `netlab`. They are part of the interface: scripts branch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was as it should be.
+    Good = 0,
+    /// A lab's check failed, or one of its commands.
+    CheckFailed = 1,
+    /// The command line or the lab file is wrong.
+    Usage = 2,
+    /// The host lacks something: QEMU, memory, disk, the image, permission.
+    HostLacks = 3,
+    /// The guest did not come up, or is not up.
+    GuestDown = 4,
+    /// The connection to a guest that was up is lost, or its agent does not fit.
+    ConnectionLost = 5,
+    /// Interrupted by the user.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What each error of ours knows beyond its message.
+pub trait Hint: std::error::Error {
+    /// What the user types or does next. Commands stand in backticks; one sentence a line.
+    fn hint(&self) -> String;
+    /// Which exit code the process ends with.
+    fn exit(&self) -> Exit;
+}
+
+/// Any failure on its way to `main`, which prints it once.
+#[derive(Debug)]
+pub struct Error(Box<dyn Reported>);
+
+/// [`Hint`] that can travel between tasks.
+trait Reported: Hint + Send + Sync {}
+
+impl<E: Hint + Send + Sync> Reported for E {}
+
+impl Error {
+    /// What the user types or does next.
+    pub fn hint(&self) -> String {
+        self.0.hint()
+    }
+
+    /// Which exit code the process ends with.
+    pub fn exit(&self) -> Exit {
+        self.0.exit()
+    }
+}
+
+impl<E: Hint + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for Error {
+    /// Writes the message and the chain of causes, each once.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        formatter.write_str(&said)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            if !said.contains(&words) {
+                write!(formatter, ": {words}")?;
+                said.push_str(&words);
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

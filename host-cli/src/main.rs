@@ -1,0 +1,13 @@
+//! `netlab`: parse, dispatch, print one failure, exit.
+
+mod error;
+mod instance;
+mod lab;
+mod platform;
+mod provider;
+mod report;
+mod ssh;
+mod agent;
+mod commands;
+
+fn main() {}

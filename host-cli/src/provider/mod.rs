@@ -1,0 +1,69 @@
+//! Ways to a guest. A provider brings a machine up and says how to reach it by SSH; everything
+//! behind that is its own business.
+//!
+//! To add a provider: one file (or folder) here, one line in [`ProviderKind`] and one in
+//! [`provider`].
+
+pub mod qemu;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+use crate::report::Reporter;
+
+/// How to reach a guest that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name of the instance.
+    pub name: String,
+    /// Address and port of its SSH server, as seen from here.
+    pub address: SocketAddr,
+    /// The user to log in as.
+    pub user: String,
+    /// File of the private key, in OpenSSH's format.
+    pub identity: PathBuf,
+    /// File in OpenSSH's `known_hosts` format with the pinned host key, under `host_alias`.
+    pub known_hosts: PathBuf,
+    /// The name under which `known_hosts` has the key.
+    pub host_alias: String,
+    /// Accelerator in words, such as `kvm` or `tcg`.
+    pub accelerator: String,
+    /// Whether the guest was up before this call.
+    pub attached: bool,
+}
+
+/// The state of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It runs.
+    Up(Endpoint),
+    /// It does not; whatever was left of an earlier run has been cleared away.
+    Down,
+}
+
+/// One log file of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// The word by which `netlab logs` knows it, such as `serial`.
+    pub name: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// A way to a guest.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Brings the guest up, or attaches to it if it is up, until its SSH server has shown its
+    /// banner. Emits the phases up to and including `network`.
+    async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
+    /// Says whether the guest runs, after clearing away what a crash may have left.
+    async fn status(&self) -> Result<Status, Error>;
+    /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
+    /// nothing to end is no error.
+    async fn down(&self) -> Result<Vec<String>, Error>;
+    /// The log files of the instance; they need not exist.
+    fn logs(&self) -> Vec<LogFile>;
+}
