@@ -1,0 +1,225 @@
+//! What commands print: pipes that survive the agent, and a tap that counts what passes.
+//!
+//! A command's ends of its pipes are open for reading too. So a daemon that it leaves behind, in
+//! a lab that is kept, does not die of a broken pipe when the agent has gone. It also means that
+//! such a pipe never ends by itself: a command is over when its process is.
+
+use std::fs::OpenOptions;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use netlab_protocol::{Event, Place, Stream};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{pipe2, read};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
+
+use crate::error::Error;
+use crate::wire::Outbox;
+
+/// Largest piece of output in one event, in bytes: small enough to arrive as it is printed.
+pub const PIECE_BYTES: usize = 32 << 10;
+
+/// How much of one command's output is forwarded, in bytes; the rest is read and counted, so
+/// that a flood neither stalls the command nor fills the guest's or the host's memory.
+const FORWARDED_BYTES: u64 = 1 << 20;
+
+/// How much standard output is kept for a value or a pattern, in bytes.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// How much of the end of standard error is kept for a message, in bytes.
+const TAIL_BYTES: usize = 2 << 10;
+
+/// How much is read at most after a command's end, in bytes: a process that it left behind may
+/// print for ever. A pipe holds 64 KiB; what the command itself printed is long read by then.
+const DRAINED_BYTES: usize = 1 << 20;
+
+/// Makes a pipe: the agent's end, and the command's end for its standard output or error.
+pub fn pipe() -> Result<(Receiver, Stdio), Error> {
+    let system = |source| Error::System {
+        doing: "make a pipe",
+        source,
+    };
+    let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| system(errno.into()))?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", theirs.as_raw_fd()));
+    let both = OpenOptions::new().read(true).write(true).open(&path);
+    let both = both.map_err(Error::file("open", &path))?;
+    let ours = Receiver::from_owned_fd(ours).map_err(system)?;
+    Ok((ours, Stdio::from(OwnedFd::from(both))))
+}
+
+/// The two pipes of one command, seen from the agent.
+#[derive(Debug)]
+pub struct Pipes {
+    stdout: Receiver,
+    stderr: Receiver,
+    stdout_buffer: Vec<u8>,
+    stderr_buffer: Vec<u8>,
+}
+
+impl Pipes {
+    /// Takes the agent's ends.
+    pub fn new(stdout: Receiver, stderr: Receiver) -> Self {
+        let buffer = || vec![0; PIECE_BYTES];
+        Self {
+            stdout,
+            stderr,
+            stdout_buffer: buffer(),
+            stderr_buffer: buffer(),
+        }
+    }
+
+    /// Waits for the next piece of output and passes it on.
+    ///
+    /// # Errors
+    /// [`Error::System`] if a pipe can't be read.
+    pub async fn forward_next(&mut self, tap: &mut Tap) -> Result<(), Error> {
+        let (stream, count, buffer) = tokio::select! {
+            count = self.stdout.read(&mut self.stdout_buffer) => {
+                (Stream::Stdout, count, &self.stdout_buffer)
+            }
+            count = self.stderr.read(&mut self.stderr_buffer) => {
+                (Stream::Stderr, count, &self.stderr_buffer)
+            }
+        };
+        let count = count.map_err(unreadable)?;
+        tap.take(stream, &buffer[..count]).await;
+        Ok(())
+    }
+
+    /// Passes on what is in the pipes now, without waiting for more.
+    ///
+    /// # Errors
+    /// [`Error::System`] if a pipe can't be read.
+    pub async fn drain(&mut self, tap: &mut Tap) -> Result<(), Error> {
+        for (stream, pipe) in [
+            (Stream::Stdout, &self.stdout),
+            (Stream::Stderr, &self.stderr),
+        ] {
+            let mut drained = 0;
+            while drained < DRAINED_BYTES {
+                match read(pipe, &mut self.stdout_buffer) {
+                    Ok(0) | Err(Errno::EAGAIN) => break,
+                    Ok(count) => {
+                        drained += count;
+                        tap.take(stream, &self.stdout_buffer[..count]).await;
+                    }
+                    Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(unreadable(errno.into())),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(source: std::io::Error) -> Error {
+    Error::System {
+        doing: "read what a command prints",
+        source,
+    }
+}
+
+/// Sees all that one command prints: forwards the beginning, keeps what is asked for later.
+#[derive(Debug)]
+pub struct Tap {
+    outbox: Option<Outbox>,
+    place: Place,
+    background: Option<String>,
+    forwarded: u64,
+    dropped: u64,
+    stdout: Vec<u8>,
+    stderr_tail: Vec<u8>,
+}
+
+impl Tap {
+    /// Forwards output to the host.
+    pub fn forwarding(outbox: &Outbox, place: &Place, background: Option<&str>) -> Self {
+        let background = background.map(str::to_owned);
+        Self {
+            outbox: Some(outbox.clone()),
+            background,
+            ..Self::silent(place)
+        }
+    }
+
+    /// Keeps output to itself.
+    pub fn silent(place: &Place) -> Self {
+        Self {
+            outbox: None,
+            place: place.clone(),
+            background: None,
+            forwarded: 0,
+            dropped: 0,
+            stdout: Vec::new(),
+            stderr_tail: Vec::new(),
+        }
+    }
+
+    /// Returns the beginning of standard output.
+    pub fn stdout(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    /// Returns the last lines of standard error, or, if it is empty, of what was printed at all.
+    pub fn last_words(&self) -> String {
+        let words = if self.stderr_tail.is_empty() {
+            &self.stdout
+        } else {
+            &self.stderr_tail
+        };
+        let text = String::from_utf8_lossy(words);
+        let lines: Vec<&str> = text.trim().lines().rev().take(3).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+    }
+
+    /// Tells the host how much was not forwarded.
+    pub async fn report_dropped(&mut self) {
+        let bytes = std::mem::take(&mut self.dropped);
+        if let Some(outbox) = self.outbox.as_ref().filter(|_| bytes > 0) {
+            outbox.send(Event::OutputDropped { bytes }).await;
+        }
+    }
+
+    /// Says whether a text was printed, on either stream, in what is kept of them.
+    pub fn has_printed(&self, text: &str) -> bool {
+        [&self.stdout, &self.stderr_tail].into_iter().any(|kept| {
+            kept.windows(text.len().max(1))
+                .any(|window| window == text.as_bytes())
+        })
+    }
+
+    async fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Stdout => {
+                let room = KEPT_BYTES.saturating_sub(self.stdout.len());
+                self.stdout
+                    .extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            Stream::Stderr => {
+                self.stderr_tail.extend_from_slice(bytes);
+                let excess = self.stderr_tail.len().saturating_sub(TAIL_BYTES);
+                self.stderr_tail.drain(..excess);
+            }
+        }
+        let Some(outbox) = &self.outbox else { return };
+        let room = FORWARDED_BYTES.saturating_sub(self.forwarded);
+        let length = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.forwarded += length as u64;
+        self.dropped += (bytes.len() - length) as u64;
+        if length > 0 {
+            let (place, background) = (self.place.clone(), self.background.clone());
+            let bytes = bytes[..length].to_vec();
+            outbox
+                .send(Event::Output {
+                    place,
+                    background,
+                    stream,
+                    bytes,
+                })
+                .await;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The end of a lab: its processes first, then what they made, in reverse, exactly by the ledger.
+//!
+//! A failure does not stop the rest: all are collected. The ledger goes last, and only if
+//! everything else has gone, so that a later [`crate::lab::reset`] can try again.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use netlab_protocol::Place;
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
+
+use crate::cgroup::Cgroup;
+use crate::error::Error;
+use crate::exec;
+use crate::ledger::{Inventory, Ledger};
+use crate::netlink::Netlink;
+use crate::netns;
+use crate::process;
+
+/// How long killed processes may take to be gone.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the switch may take to remove a bridge.
+const SWITCH_LIMIT: Duration = Duration::from_secs(15);
+
+/// What came of an end, in words.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// What was removed, in order.
+    pub removed: Vec<String>,
+    /// What could not be removed.
+    pub errors: Vec<String>,
+}
+
+impl Removal {
+    fn note(&mut self, what: String, done: Result<bool, Error>) {
+        match done {
+            Ok(true) => self.removed.push(what),
+            Ok(false) => {}
+            Err(error) => self.errors.push(format!("{what}: {error}")),
+        }
+    }
+}
+
+/// Removes all that was made since the ledger's baseline.
+pub async fn remove(ledger: &Ledger) -> Removal {
+    let mut removal = Removal::default();
+    let cgroup = end_processes(&mut removal).await;
+    match Inventory::take().await {
+        Ok(now) => remove_new(&now.since(&ledger.baseline), &mut removal).await,
+        Err(error) => removal.errors.push(error.to_string()),
+    }
+    for namespace in &ledger.namespaces {
+        let path = Path::new(netns::ETC_FOLDER).join(namespace);
+        removal.note(format!("folder `{}`", path.display()), remove_path(&path));
+    }
+    for file in ledger.files.iter().rev() {
+        removal.note(format!("file `{file}`"), remove_path(Path::new(file)));
+    }
+    if let Some(cgroup) = cgroup {
+        removal.note(
+            "cgroup of the lab".to_owned(),
+            cgroup.remove().map(|()| false),
+        );
+    }
+    if removal.errors.is_empty() {
+        removal.note("ledger".to_owned(), Ledger::remove().map(|()| false));
+    }
+    removal
+}
+
+/// Kills the lab's processes and returns its cgroup, if there is one.
+async fn end_processes(removal: &mut Removal) -> Option<Cgroup> {
+    let cgroup = match Cgroup::find_lab() {
+        Ok(cgroup) => cgroup?,
+        Err(error) => {
+            removal.errors.push(error.to_string());
+            return None;
+        }
+    };
+    let found = cgroup.pids().map(|pids| process::read_all(&pids));
+    let ended = cgroup.end(KILL_LIMIT).await;
+    match found {
+        Ok(processes) if ended.is_ok() => removal.removed.extend(
+            process::leaves(&processes)
+                .map(|(pid, process)| format!("process {} (pid {pid})", process.name)),
+        ),
+        Ok(_) => {}
+        Err(error) => removal.errors.push(error.to_string()),
+    }
+    removal.note("processes of the lab".to_owned(), ended.map(|()| false));
+    Some(cgroup)
+}
+
+async fn remove_new(new: &Inventory, removal: &mut Removal) {
+    for bridge in &new.bridges {
+        let arguments = ["--timeout=10", "--if-exists", "del-br", bridge];
+        let done = exec::help("ovs-vsctl", &arguments, SWITCH_LIMIT).await;
+        removal.note(format!("bridge `{bridge}`"), done.map(|_| true));
+    }
+    // Before the namespaces: the kernel takes a removed namespace's veth ends apart in its own
+    // time, and the next lab wants the names of the ends in root at once.
+    for name in &new.interfaces {
+        removal.note(format!("interface `{name}`"), remove_interface(name).await);
+    }
+    for name in &new.namespaces {
+        let path = netns::path(&Place::Namespace(name.clone()));
+        removal.note(format!("namespace `{name}`"), remove_namespace(&path));
+    }
+}
+
+/// Removes an interface; one whose other end went before it is gone already.
+async fn remove_interface(name: &str) -> Result<bool, Error> {
+    let netlink = Netlink::open(&Place::Root).await?;
+    let links = netlink.links().await?;
+    match links.iter().find(|link| link.name == name) {
+        Some(link) => netlink.remove_link(link.index).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Does what `ip netns delete` does. A name whose mount is gone already is only a file.
+fn remove_namespace(path: &Path) -> Result<bool, Error> {
+    match umount2(path, MntFlags::MNT_DETACH) {
+        Ok(()) | Err(Errno::EINVAL) => remove_path(path),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(Error::file("unmount", path)(errno.into())),
+    }
+}
+
+/// Removes a file or a whole folder; says whether it was there.
+fn remove_path(path: &Path) -> Result<bool, Error> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::file("remove", path)(error)),
+    }
+}

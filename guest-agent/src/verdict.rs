@@ -1,0 +1,256 @@
+//! From a check to a verdict: which outcome is right in which situation, and for how long to wait.
+//!
+//! A negative claim proves nothing on a dead network, so its control, the same probe where it
+//! must succeed, is tried right before it. A probe that could not be made never passes.
+
+use std::time::Duration;
+
+use netlab_protocol::{Check, Event, Verdict, Witness};
+use tokio::time::{Instant, sleep};
+
+use crate::lab::Lab;
+use crate::probe::{self, Outcome};
+use crate::wire::Outbox;
+
+/// Longest single attempt: a probe that waits for an answer is made anew after it.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Pause between attempts that were answered at once.
+const PAUSE: Duration = Duration::from_millis(30);
+
+/// How long a taken-away mechanism may take to show: the kernel and the switch act within
+/// milliseconds, the switch's flow cache within a second.
+const EFFECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Which outcome a situation asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Success,
+    Failure,
+}
+
+impl Wanted {
+    /// A claim holds in every situation but one: with its mechanism taken away.
+    fn of(check: &Check, witness: Witness) -> Self {
+        let must_hold = match witness {
+            Witness::Claim | Witness::Control | Witness::Restored => true,
+            Witness::Without => false,
+        };
+        if must_hold == check.negative {
+            Self::Failure
+        } else {
+            Self::Success
+        }
+    }
+
+    fn is_met_by(self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Yes(_) => self == Self::Success,
+            Outcome::No(_) => self == Self::Failure,
+            Outcome::Unknown(_) => false,
+        }
+    }
+}
+
+/// How a check is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Patience {
+    /// One attempt's limit.
+    attempt: Duration,
+    /// For how long attempts are repeated until one is right; zero for a single one.
+    window: Duration,
+}
+
+impl Patience {
+    fn of(check: &Check, witness: Witness) -> Self {
+        let within = Duration::from_millis(check.within_ms);
+        let attempt = within.min(ATTEMPT_LIMIT);
+        let window = match (Wanted::of(check, witness), witness) {
+            (Wanted::Failure, Witness::Claim | Witness::Control) => Duration::ZERO,
+            (Wanted::Failure, Witness::Without) => EFFECT_LIMIT,
+            (Wanted::Failure, Witness::Restored) | (Wanted::Success, _) => within,
+        };
+        Self { attempt, window }
+    }
+}
+
+/// Tries a check in a situation, tells the host, and says whether it came out as it should.
+pub async fn judge(lab: &Lab, check: &Check, witness: Witness, outbox: &Outbox) -> bool {
+    let needs_control = Wanted::of(check, witness) == Wanted::Failure && check.negative;
+    let control = check.control.as_deref().filter(|_| needs_control);
+    let mut problem = None;
+    if let Some(id) = control {
+        let held = match lab.check(id) {
+            Some(control) => try_and_tell(lab, control, Witness::Control, None, outbox).await,
+            None => false,
+        };
+        problem =
+            (!held).then(|| format!("its control `{id}` does not hold, so it proves nothing"));
+    }
+    try_and_tell(lab, check, witness, problem, outbox).await
+}
+
+/// Tries once more and more until it is right or too late. With a `problem` it fails untried.
+async fn try_and_tell(
+    lab: &Lab,
+    check: &Check,
+    witness: Witness,
+    problem: Option<String>,
+    outbox: &Outbox,
+) -> bool {
+    let begun = Instant::now();
+    let wanted = Wanted::of(check, witness);
+    let (words, outcome) = match probe::expand(&check.probe, &lab.values) {
+        Ok(probe) => {
+            let words = probe::words(&check.place, &probe);
+            let outcome = match problem {
+                Some(problem) => Outcome::Unknown(problem),
+                None => {
+                    let patience = Patience::of(check, witness);
+                    let attempt =
+                        async || probe::attempt(lab, &check.place, &probe, patience.attempt).await;
+                    insist(wanted, patience.window, attempt).await
+                }
+            };
+            (words, outcome)
+        }
+        Err(unknown) => (
+            probe::words(&check.place, &check.probe),
+            Outcome::Unknown(unknown.to_string()),
+        ),
+    };
+    let passed = wanted.is_met_by(&outcome);
+    let (Outcome::Yes(actual) | Outcome::No(actual) | Outcome::Unknown(actual)) = outcome;
+    let expected = match wanted {
+        Wanted::Success => words.success,
+        Wanted::Failure => words.failure,
+    };
+    let verdict = Verdict {
+        check: check.id.clone(),
+        claim: check.claim.clone(),
+        place: check.place.clone(),
+        passed,
+        witness,
+        expected,
+        actual,
+        look: words.look,
+        millis: milliseconds(begun.elapsed()),
+    };
+    outbox.send(Event::Checked(verdict)).await;
+    passed
+}
+
+/// Attempts until the outcome is the wanted one or the window is over; at least once.
+async fn insist<A>(wanted: Wanted, window: Duration, attempt: A) -> Outcome
+where
+    A: AsyncFn() -> Outcome,
+{
+    let deadline = Instant::now() + window;
+    loop {
+        let outcome = attempt().await;
+        if wanted.is_met_by(&outcome) || Instant::now() + PAUSE >= deadline {
+            return outcome;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Returns whole milliseconds, as events carry them.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use netlab_protocol::{Place, Probe};
+
+    use super::*;
+
+    fn check(negative: bool, within_ms: u64) -> Check {
+        Check {
+            line: 1,
+            id: "red-blue".to_owned(),
+            claim: "red reaches blue".to_owned(),
+            place: Place::Namespace("red".to_owned()),
+            negative,
+            control: None,
+            within_ms,
+            probe: Probe::Listens("tcp:1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_claim_must_hold_but_without_its_mechanism() {
+        use Wanted::{Failure, Success};
+        for (negative, witness, wanted) in [
+            (false, Witness::Claim, Success),
+            (false, Witness::Control, Success),
+            (false, Witness::Without, Failure),
+            (false, Witness::Restored, Success),
+            (true, Witness::Claim, Failure),
+            (true, Witness::Without, Success),
+            (true, Witness::Restored, Failure),
+        ] {
+            assert_eq!(
+                Wanted::of(&check(negative, 1), witness),
+                wanted,
+                "{negative} {witness:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_probe_that_could_not_be_made_is_right_in_no_situation() {
+        let unknown = Outcome::Unknown("no such namespace".to_owned());
+        assert!(!Wanted::Success.is_met_by(&unknown));
+        assert!(!Wanted::Failure.is_met_by(&unknown));
+    }
+
+    #[test]
+    fn a_negative_claim_is_tried_once_and_others_until_they_are_right() {
+        let seconds = Duration::from_secs;
+        for (negative, witness, window) in [
+            (false, Witness::Claim, seconds(7)),
+            (true, Witness::Claim, Duration::ZERO),
+            (false, Witness::Without, EFFECT_LIMIT),
+            (true, Witness::Without, seconds(7)),
+            (true, Witness::Restored, seconds(7)),
+        ] {
+            let patience = Patience::of(&check(negative, 7000), witness);
+            assert_eq!(
+                patience,
+                Patience {
+                    attempt: seconds(1),
+                    window
+                },
+                "{negative} {witness:?}"
+            );
+        }
+        let quick = Patience::of(&check(true, 300), Witness::Claim);
+        assert_eq!(quick.attempt, Duration::from_millis(300));
+    }
+
+    #[tokio::test]
+    async fn attempts_stop_at_the_first_right_outcome() {
+        let count = Cell::new(0);
+        let attempt = async || {
+            count.set(count.get() + 1);
+            Outcome::of(count.get() == 3, "")
+        };
+        let outcome = insist(Wanted::Success, Duration::from_secs(60), attempt).await;
+        assert_eq!((outcome, count.get()), (Outcome::Yes(String::new()), 3));
+    }
+
+    #[tokio::test]
+    async fn without_a_window_there_is_one_attempt() {
+        let count = Cell::new(0);
+        let attempt = async || {
+            count.set(count.get() + 1);
+            Outcome::Yes(String::new())
+        };
+        insist(Wanted::Failure, Duration::ZERO, attempt).await;
+        assert_eq!(count.get(), 1);
+    }
+}
