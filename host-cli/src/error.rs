@@ -7,27 +7,44 @@ use std::fmt;
 
 /// Exit codes of `netlab`. They are part of the interface: scripts branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Everything was as it should be.
-    Good = 0,
+    Good,
     /// A lab's check failed, or one of its commands.
-    CheckFailed = 1,
+    CheckFailed,
     /// The command line or the lab file is wrong.
-    Usage = 2,
+    Usage,
     /// The host lacks something: QEMU, memory, disk, the image, permission.
-    HostLacks = 3,
+    HostLacks,
     /// The guest did not come up, or is not up.
-    GuestDown = 4,
+    GuestDown,
     /// The connection to a guest that was up is lost, or its agent does not fit.
-    ConnectionLost = 5,
+    ConnectionLost,
     /// Interrupted by the user.
-    Interrupted = 130,
+    Interrupted,
+    /// What a command in the guest ended with, passed on as it is.
+    Command(u8),
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::CheckFailed => 1,
+            Self::Usage => 2,
+            Self::HostLacks => 3,
+            Self::GuestDown => 4,
+            Self::ConnectionLost => 5,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 

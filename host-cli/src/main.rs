@@ -1,13 +1,63 @@
 //! `netlab`: parse, dispatch, print one failure, exit.
 
+#![cfg_attr(not(test), forbid(unsafe_code))]
+
+mod agent;
+mod cancel;
+mod cli;
+mod commands;
+mod context;
+mod doctor;
 mod error;
+mod guest;
+mod image;
 mod instance;
 mod lab;
 mod platform;
 mod provider;
 mod report;
+mod run;
 mod ssh;
-mod agent;
-mod commands;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cancel::Canceller;
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint as _};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::print::fatal(&cli.options, &platform::NoThreads(error).into()).into(),
+    };
+    let exit = runtime.block_on(run(cli));
+    // A read of standard input can't be cancelled; waiting for it would hold the exit up.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(cli: Cli) -> Exit {
+    let (canceller, cancel) = Canceller::new();
+    let options = cli.options.clone();
+    let interrupted_twice = async move {
+        loop {
+            platform::interrupted().await;
+            if canceller.press() > 1 {
+                return Exit::Interrupted;
+            }
+        }
+    };
+    let verb = async {
+        let context = Context::new(options.clone(), cancel)?;
+        commands::run(cli.verb, &context).await
+    };
+    let outcome: Result<Exit, Error> = tokio::select! {
+        exit = interrupted_twice => return exit,
+        outcome = verb => outcome,
+    };
+    outcome.unwrap_or_else(|error| report::print::fatal(&options, &error))
+}

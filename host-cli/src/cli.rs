@@ -1,0 +1,89 @@
+//! The command line: what can be typed, and the words of `--help`.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Learn and prove how Linux networking isolates containers
+///
+/// Boots a tiny Linux guest, ships an agent into it and runs labs there, one explained command at a
+/// time, each claim proven by a check. The guest cannot reach your computer or your network.
+#[derive(Debug, Parser)]
+#[command(name = "netlab", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Options that every verb takes.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The documented exit codes, shown beneath `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  good
+    1  a check of the lab failed
+    2  wrong usage, or a mistake in a lab file
+    3  the host lacks something
+    4  the guest did not come up, or is not up
+    5  the connection to the guest was lost
+  130  interrupted";
+
+/// Options that every verb takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Name of the instance, for several guests side by side
+    #[arg(long, global = true, env = "NETLAB_NAME", default_value = "default", value_name = "NAME")]
+    pub name: String,
+    /// Print JSON lines on standard output instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Answer every question with yes, such as whether to install QEMU
+    #[arg(long, short = 'y', global = true)]
+    pub yes: bool,
+    /// QEMU program to use instead of the one that is found
+    #[arg(long, global = true, env = "NETLAB_QEMU", value_name = "PATH")]
+    pub qemu: Option<std::path::PathBuf>,
+    /// Accelerator to use (kvm, hvf, whpx, tcg) instead of the fastest that works
+    #[arg(long, global = true, env = "NETLAB_ACCEL", value_name = "NAME")]
+    pub accel: Option<String>,
+    /// Debian mirror for the image's packages instead of the snapshot archive
+    #[arg(long, global = true, env = "NETLAB_MIRROR", value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start the guest, or find it running
+    Up(commands::up::Args),
+    /// End the guest and remove everything of it
+    Down(commands::down::Args),
+    /// Show the guests and what runs in them
+    Status(commands::status::Args),
+    /// List the labs
+    List(commands::list::Args),
+    /// Show a lab as its author wrote it
+    Show(commands::show::Args),
+    /// Run a lab, one explained command at a time
+    Demo(commands::demo::Args),
+    /// Clear away what a lab left in the guest
+    Reset(commands::reset::Args),
+    /// Run a command in the guest and pass its exit status on
+    Exec(commands::exec::Args),
+    /// Open a shell in the guest
+    Shell(commands::shell::Args),
+    /// Print a block for OpenSSH's configuration
+    SshConfig(commands::ssh_config::Args),
+    /// Show the guest's logs
+    Logs(commands::logs::Args),
+    /// Check what this computer has, and say how to mend what it lacks
+    Doctor(commands::doctor::Args),
+    /// Build, lock, verify or locate the guest's image
+    #[command(subcommand)]
+    Image(commands::image::Verb),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+}

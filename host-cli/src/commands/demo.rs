@@ -1,0 +1,48 @@
+//! `netlab demo`
+
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::guest::Guest;
+use crate::lab;
+use crate::run::{Options, Pace, Paced, Run, Straight};
+
+/// Run a lab, one explained command at a time
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A lab of `netlab list` by number or id, or a file of your own
+    pub lab: String,
+    /// Wait for a key before each step (the default on a terminal)
+    #[arg(long, conflicts_with = "auto")]
+    pub step: bool,
+    /// Run straight through (the default elsewhere)
+    #[arg(long)]
+    pub auto: bool,
+    /// First step to show; the ones before it are replayed and verified quietly
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub from: u32,
+    /// Leave the lab standing in the guest
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever keeps the lab from a verdict. A failed check is not an error, but an exit code.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+    // Every mistake in the file is told before a guest is started.
+    let lab = lab::parse(&lab::find(&args.lab)?)?;
+    let paced = !args.auto && (args.step || context.terminal.interactive(&context.options));
+    super::doctor::offer_qemu(context).await?;
+
+    let mut guest = Guest::up(context).await?;
+    let mut pace: Box<dyn Pace> = if paced {
+        Box::new(Paced::new(guest.endpoint.clone(), context.cancel.clone()))
+    } else {
+        Box::new(Straight)
+    };
+    let run = Run::open(&mut guest.session, &lab, &context.reporter, &context.cancel).await?;
+    let options = Options { from: args.from, keep: args.keep };
+    let summary = run.to_the_end(&lab, options, pace.as_mut()).await?;
+    Ok(if summary.passed { Exit::Good } else { Exit::CheckFailed })
+}

@@ -1,0 +1,101 @@
+//! `netlab logs`
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint};
+use crate::report::print;
+
+/// Show the guest's logs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which log; without it, all of them
+    pub log: Option<String>,
+    /// Print where the files are instead of what is in them
+    #[arg(long)]
+    pub path: bool,
+}
+
+/// One log, as `--json` shows it.
+#[derive(Serialize)]
+struct Row {
+    log: &'static str,
+    path: String,
+    text: Option<String>,
+}
+
+/// A log that can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// There is no log of this name.
+    #[error("there is no log `{log}`")]
+    Unknown {
+        /// What was asked for.
+        log: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// The file can't be read.
+    #[error("could not read {path}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl Hint for LogError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Unknown { known, .. } => format!("choose one of: {}", known.join(", ")),
+            Self::Unreadable { .. } => "check the permissions of the file".to_owned(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown { .. } => Exit::Usage,
+            Self::Unreadable { .. } => Exit::HostLacks,
+        }
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// [`LogError`].
+pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+    let logs = context.provider()?.logs();
+    let known: Vec<_> = logs.iter().map(|log| log.name).collect();
+    if let Some(wanted) = &args.log
+        && !known.contains(&wanted.as_str())
+    {
+        return Err(LogError::Unknown { log: wanted.clone(), known }.into());
+    }
+    let mut rows = Vec::new();
+    for log in logs.iter().filter(|log| args.log.as_deref().is_none_or(|name| name == log.name)) {
+        let path = log.path.display().to_string();
+        let text = match std::fs::read(&log.path) {
+            Ok(bytes) => Some(print::harmless(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(LogError::Unreadable { path, source }.into()),
+        };
+        rows.push(Row { log: log.name, path, text });
+    }
+    if context.options.json {
+        print::json("logs", &rows)?;
+        return Ok(Exit::Good);
+    }
+    for row in &rows {
+        if args.path {
+            print::text(&format!("{}\n", row.path))?;
+            continue;
+        }
+        if args.log.is_none() {
+            print::text(&format!("== {} ({})\n", row.log, row.path))?;
+        }
+        print::text(row.text.as_deref().unwrap_or("(nothing was written)\n"))?;
+    }
+    Ok(Exit::Good)
+}

@@ -1,0 +1,28 @@
+//! `netlab show`
+
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::lab;
+use crate::report::print;
+
+/// Show a lab as its author wrote it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A lab of `netlab list` by number or id, or a file of your own
+    pub lab: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// No such lab, or a mistake in it.
+pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+    let source = lab::find(&args.lab)?;
+    let plan = lab::parse(&source)?.plan();
+    if context.options.json {
+        print::json("lab", &plan)?;
+    } else {
+        print::text(&source.text)?;
+    }
+    Ok(Exit::Good)
+}

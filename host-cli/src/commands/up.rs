@@ -1,0 +1,33 @@
+//! `netlab up`
+
+use netlab_protocol::Request;
+
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::guest::Guest;
+use crate::report::print;
+
+/// Start the guest, or find it running
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print the QEMU command instead of running it
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever keeps the guest from coming up.
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+    if args.dry_run {
+        let command = context.provider()?.dry_run(&context.reporter).await?;
+        print::command_line(context.options.json, &command)?;
+        return Ok(Exit::Good);
+    }
+    super::doctor::offer_qemu(context).await?;
+    let mut guest = Guest::up(context).await?;
+    // Whoever opens a shell next expects the switch to be there.
+    guest.session.send(&Request::Serve).await?;
+    Ok(Exit::Good)
+}

@@ -1,0 +1,40 @@
+//! What every verb is given: the options, where things are on disk, how to report, how to stop.
+
+use crate::cancel::Cancel;
+use crate::cli::Options;
+use crate::error::Error;
+use crate::instance::{Home, Name};
+use crate::provider::{self, Provider};
+use crate::report::{Reporter, Terminal};
+
+/// The surroundings of one run.
+pub struct Context {
+    /// Options that every verb takes.
+    pub options: Options,
+    /// Where netlab keeps its files.
+    pub home: Home,
+    /// What standard output and standard error are connected to.
+    pub terminal: Terminal,
+    /// The renderer of this run.
+    pub reporter: Reporter,
+    /// Whether the user has interrupted the run.
+    pub cancel: Cancel,
+}
+
+impl Context {
+    /// The instance that `--name` names.
+    ///
+    /// # Errors
+    /// A name that can't be one.
+    pub fn name(&self) -> Result<Name, Error> {
+        Ok(self.options.name.parse()?)
+    }
+
+    /// The provider of the instance that `--name` names.
+    ///
+    /// # Errors
+    /// A name that can't be one, or paths too long for this system.
+    pub fn provider(&self) -> Result<Box<dyn Provider>, Error> {
+        provider::open(self, &self.name()?)
+    }
+}

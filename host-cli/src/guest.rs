@@ -1,0 +1,100 @@
+//! From a provider to a session: brings the guest up, connects, ships the agent, says hello.
+
+use std::time::{Duration, Instant};
+
+use crate::agent::Session;
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint};
+use crate::provider::{Endpoint, Status};
+use crate::report::{Event, Phase, Reporter};
+use crate::ssh::Connection;
+
+/// A guest whose agent has answered.
+pub struct Guest {
+    /// How it is reached.
+    pub endpoint: Endpoint,
+    /// The open session with its agent.
+    pub session: Session,
+}
+
+/// The verb needs a guest that is up, and it is not.
+#[derive(Debug, thiserror::Error)]
+#[error("guest `{name}` is not up")]
+pub struct NotUp {
+    /// Name of the instance.
+    pub name: String,
+}
+
+impl Hint for NotUp {
+    fn hint(&self) -> String {
+        match self.name.as_str() {
+            "default" => "start it with `netlab up`".to_owned(),
+            name => format!("start it with `netlab --name {name} up`"),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::GuestDown
+    }
+}
+
+impl Guest {
+    /// Starts the guest, or attaches to it, until its agent has said hello.
+    ///
+    /// # Errors
+    /// Whatever keeps it from there, naming the phase.
+    pub async fn up(context: &Context) -> Result<Self, Error> {
+        let started = Instant::now();
+        let reporter = &context.reporter;
+        let provider = context.provider()?;
+        let endpoint = context.cancel.guard(provider.up(reporter)).await?;
+        let session = context.cancel.guard(connect(&endpoint, reporter, started)).await?;
+        reporter.emit(Event::GuestReady {
+            name: endpoint.name.clone(),
+            attached: endpoint.attached,
+            accelerator: endpoint.accelerator.clone(),
+            address: endpoint.address.to_string(),
+            took: started.elapsed(),
+        });
+        Ok(Self { endpoint, session })
+    }
+
+    /// Attaches to a guest that is up, without starting one.
+    ///
+    /// # Errors
+    /// [`NotUp`], or a lost connection.
+    pub async fn attach(context: &Context) -> Result<Self, Error> {
+        let endpoint = endpoint(context).await?;
+        let session = Session::open(&Connection::open(&endpoint).await?).await?;
+        Ok(Self { endpoint, session })
+    }
+}
+
+/// How to reach the guest that `--name` names.
+///
+/// # Errors
+/// [`NotUp`].
+pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
+    match context.cancel.guard(context.provider()?.status()).await? {
+        Status::Up(endpoint) => Ok(endpoint),
+        Status::Down => Err(NotUp { name: context.options.name.clone() }.into()),
+    }
+}
+
+async fn connect(
+    endpoint: &Endpoint,
+    reporter: &Reporter,
+    started: Instant,
+) -> Result<Session, Error> {
+    let done = |phase| {
+        let since_start: Duration = started.elapsed();
+        reporter.emit(Event::PhaseDone { phase, since_start });
+    };
+    reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
+    let connection = Connection::open(endpoint).await?;
+    done(Phase::Ssh);
+    reporter.emit(Event::PhaseStarted { phase: Phase::Agent });
+    let session = Session::open(&connection).await?;
+    done(Phase::Agent);
+    Ok(session)
+}

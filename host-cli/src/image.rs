@@ -1,0 +1,152 @@
+//! The guest's image, as the host sees it: found in the cache or built there, with its progress
+//! told. How it is built is the `netlab-images` crate's business.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store};
+
+use crate::agent::binary;
+use crate::cancel::{Cancel, Interrupted};
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint};
+use crate::report::{Event, Reporter};
+
+/// What can go wrong with the image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The builder failed.
+    #[error("the guest's image could not be made ready: {0}")]
+    Builder(#[from] netlab_images::Error),
+    /// The image has not been built yet.
+    #[error("the guest's image has not been built yet")]
+    Absent,
+    /// The builder's thread died.
+    #[error("the image builder stopped unexpectedly")]
+    Stopped(#[source] tokio::task::JoinError),
+}
+
+impl Hint for ImageError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Builder(error) => error.hint(),
+            Self::Absent => "build it with `netlab image build`".to_owned(),
+            Self::Stopped(_) => "run the same command again; this is a mistake of netlab".to_owned(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Builder(_) | Self::Absent | Self::Stopped(_) => Exit::HostLacks,
+        }
+    }
+}
+
+/// Where the image of this netlab comes from.
+#[derive(Clone)]
+pub struct ImageSource {
+    cache: PathBuf,
+    options: BuildOptions,
+    cancel: Cancel,
+}
+
+impl ImageSource {
+    /// The source that the options of this run describe.
+    pub fn new(context: &Context) -> Self {
+        let options = BuildOptions {
+            arch: Arch::Amd64,
+            mirror: context.options.mirror.clone(),
+            lock: context.options.image_lock.clone(),
+        };
+        Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
+    }
+
+    /// The image if it is there.
+    ///
+    /// # Errors
+    /// [`ImageError::Absent`], or a cache that can't be read.
+    pub fn found(&self) -> Result<Image, ImageError> {
+        let store = Store::new(self.cache.clone());
+        store.find(&self.options, binary::INIT)?.ok_or(ImageError::Absent)
+    }
+
+    /// Finds the image, or builds it.
+    ///
+    /// # Errors
+    /// [`ImageError`], or an interruption.
+    pub async fn ensure(&self, reporter: &Reporter) -> Result<Image, Error> {
+        self.blocking(reporter, |store, options, progress| {
+            store.build(options, binary::INIT, progress)
+        })
+        .await
+    }
+
+    /// Builds the image a second time and compares every byte.
+    ///
+    /// # Errors
+    /// [`ImageError`], or an interruption.
+    pub async fn verify(&self, reporter: &Reporter) -> Result<Image, Error> {
+        self.blocking(reporter, |store, options, progress| {
+            store.verify_rebuild(options, binary::INIT, progress)
+        })
+        .await
+    }
+
+    /// Resolves the recipe anew and writes a lock.
+    ///
+    /// # Errors
+    /// [`ImageError`], or an interruption.
+    pub async fn lock(
+        &self,
+        arch: Arch,
+        output: &Path,
+        reporter: &Reporter,
+    ) -> Result<LockSummary, Error> {
+        let output = output.to_owned();
+        self.blocking(reporter, move |_, options, progress| {
+            netlab_images::lock(arch, options.mirror.as_deref(), &output, progress)
+        })
+        .await
+    }
+
+    /// Runs a job of the builder on a thread of its own.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        reporter: &Reporter,
+        job: impl FnOnce(&Store, &BuildOptions, &dyn Progress) -> Result<T, netlab_images::Error>
+        + Send
+        + 'static,
+    ) -> Result<T, Error> {
+        let (store, options) = (Store::new(self.cache.clone()), self.options.clone());
+        let told = Told { reporter: reporter.clone(), cancel: self.cancel.clone() };
+        let told = Arc::new(told);
+        let work = tokio::task::spawn_blocking(move || job(&store, &options, told.as_ref()));
+        let outcome = work.await.map_err(ImageError::Stopped)?;
+        match outcome {
+            Err(_) if self.cancel.is_cancelled() => Err(Interrupted.into()),
+            outcome => Ok(outcome.map_err(ImageError::Builder)?),
+        }
+    }
+}
+
+/// Tells the builder's progress to the renderer, and the builder of an interruption.
+struct Told {
+    reporter: Reporter,
+    cancel: Cancel,
+}
+
+impl Progress for Told {
+    fn event(&self, event: ProgressEvent) {
+        self.reporter.emit(match event {
+            ProgressEvent::Download { done, total, files_done, files } => {
+                Event::Download { done, total, files_done, files }
+            }
+            ProgressEvent::Stage(stage) => Event::ImageStage { stage: stage.to_owned() },
+            ProgressEvent::Note(text) => Event::Note { text },
+        });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}

@@ -1,0 +1,129 @@
+//! What verbs print at their end: text or one JSON line on standard output, errors on standard
+//! error. Together with the renderers the only place that writes to either.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use super::json::JSON_VERSION;
+use super::table;
+use super::terminal::Terminal;
+use crate::cli::Options;
+use crate::doctor::Finding;
+use crate::error::{Error, Exit, Hint};
+
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write to standard output")]
+pub struct OutputError(#[from] io::Error);
+
+impl Hint for OutputError {
+    fn hint(&self) -> String {
+        "check what standard output is connected to, and the space on its disk".to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        // `netlab list | head -1` ends like this, and there is nothing wrong with it.
+        if self.0.kind() == io::ErrorKind::BrokenPipe { Exit::Good } else { Exit::HostLacks }
+    }
+}
+
+/// One JSON line of a verb.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    v: u32,
+    event: &'a str,
+    data: &'a T,
+}
+
+/// Writes bytes to standard output as they are.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn bytes(bytes: &[u8]) -> Result<(), OutputError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    Ok(stdout.flush()?)
+}
+
+/// Writes text to standard output.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn text(text: &str) -> Result<(), OutputError> {
+    bytes(text.as_bytes())
+}
+
+/// Writes `{"v":…,"event":…,"data":…}` as one line.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn json<T: Serialize>(event: &str, data: &T) -> Result<(), OutputError> {
+    let line = serde_json::to_string(&Line { v: JSON_VERSION, event, data });
+    text(&(line.map_err(io::Error::from)? + "\n"))
+}
+
+/// Writes aligned columns.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> Result<(), OutputError> {
+    text(&table::columns(header, rows))
+}
+
+/// Writes a command line, quoted for a shell.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn command_line(as_json: bool, command: &[String]) -> Result<(), OutputError> {
+    if as_json {
+        return json("command", &command);
+    }
+    let quoted = command.iter().map(|word| quote(word)).collect::<Vec<_>>();
+    text(&(quoted.join(" ") + "\n"))
+}
+
+/// Quotes a word for a POSIX shell; a word that can't be (it holds a NUL) is shown as it is.
+fn quote(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
+}
+
+/// Writes what was ended or removed, or `nothing` if that is nothing.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn removed(as_json: bool, removed: &[String], nothing: &str) -> Result<(), OutputError> {
+    if as_json {
+        return json("removed", &removed);
+    }
+    if removed.is_empty() {
+        return text(&format!("{nothing}\n"));
+    }
+    text(&removed.iter().map(|what| format!("ended {what}\n")).collect::<String>())
+}
+
+/// Prints the error that ends the run and returns its exit code.
+pub fn fatal(options: &Options, error: &Error) -> Exit {
+    let exit = error.exit();
+    if exit == Exit::Good {
+        return exit;
+    }
+    let mut stderr = io::stderr().lock();
+    let hint = error.hint();
+    let hint: String = hint.lines().map(|line| format!("  try: {line}\n")).collect();
+    // With standard error gone too there is nobody left to tell.
+    drop(write!(stderr, "netlab: {error}\n{hint}"));
+    if options.json {
+        let failed = Failed { message: error.to_string(), hint: error.hint(), exit: exit.code() };
+        drop(json("error", &failed));
+    }
+    exit
+}
+
+/// The error that ends the run, as `--json` shows it.
+#[derive(Serialize)]
+struct Failed {
+    message: String,
+    hint: String,
+    exit: u8,
+}

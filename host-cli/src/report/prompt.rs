@@ -1,0 +1,22 @@
+//! The one line in which a learner is asked for a key, on standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Shows the question. On a pipe it ends with a new line, so that whoever reads it gets it whole.
+pub fn ask(question: &str) {
+    let mut stderr = io::stderr().lock();
+    let end = if stderr.is_terminal() { "" } else { "\n" };
+    // The question is a courtesy: a key is awaited whether or not it can be seen.
+    drop(write!(stderr, "\r{question}{end}"));
+    drop(stderr.flush());
+}
+
+/// Wipes the question from a terminal.
+pub fn clear() {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        // CSI 2K erases the line (ECMA-48).
+        drop(write!(stderr, "\r\x1b[2K"));
+        drop(stderr.flush());
+    }
+}

@@ -1,0 +1,168 @@
+//! The learner's pace: straight through, or a question before each step.
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::terminal;
+use netlab_protocol::{Action, Place, Step};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Exit, Hint};
+use crate::provider::Endpoint;
+use crate::report::StepPlace;
+use crate::ssh;
+
+/// What to do at the start of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Run it.
+    Go,
+    /// Run the one before once more.
+    Again,
+    /// End the lab here.
+    Quit,
+    /// The learner pressed Ctrl-C.
+    Interrupt,
+}
+
+/// Decides when a step may begin.
+#[async_trait]
+pub trait Pace: Send {
+    /// Asks whether to go on. `can_repeat` says whether there is a step to run once more.
+    async fn before(&mut self, step: &Step, place: StepPlace, can_repeat: bool)
+    -> Result<Choice, Error>;
+}
+
+/// Runs straight through.
+pub struct Straight;
+
+#[async_trait]
+impl Pace for Straight {
+    async fn before(&mut self, _: &Step, _: StepPlace, _: bool) -> Result<Choice, Error> {
+        Ok(Choice::Go)
+    }
+}
+
+/// The keyboard could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("could not read a key from the terminal")]
+pub struct KeyError(#[from] io::Error);
+
+impl Hint for KeyError {
+    fn hint(&self) -> String {
+        "run the lab straight through with `--auto`".to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::HostLacks
+    }
+}
+
+/// How long one look at the keyboard waits, so that an interruption is seen meanwhile.
+const KEY_POLL: Duration = Duration::from_millis(100);
+
+/// Waits for a key before each step.
+pub struct Paced {
+    endpoint: Endpoint,
+    cancel: Cancel,
+    rest: bool,
+}
+
+impl Paced {
+    /// Asks on this terminal; `endpoint` is for "a shell here".
+    pub fn new(endpoint: Endpoint, cancel: Cancel) -> Self {
+        Self { endpoint, cancel, rest: false }
+    }
+
+    async fn key(&self) -> Result<KeyCode, KeyError> {
+        let cancel = self.cancel.clone();
+        let read = tokio::task::spawn_blocking(move || read_key(&cancel));
+        read.await.map_err(|error| KeyError(io::Error::other(error)))?
+    }
+}
+
+#[async_trait]
+impl Pace for Paced {
+    async fn before(
+        &mut self,
+        step: &Step,
+        place: StepPlace,
+        can_repeat: bool,
+    ) -> Result<Choice, Error> {
+        if self.rest {
+            return Ok(Choice::Go);
+        }
+        let again = if can_repeat { ", a again" } else { "" };
+        let number = place.number.unwrap_or_default();
+        let shell_place = first_place(step);
+        let question = format!(
+            "  Enter: step {number}, {}   (r the rest, s shell in {shell_place}{again}, q quit) ",
+            step.title
+        );
+        loop {
+            crate::report::prompt::ask(&question);
+            let key = self.key().await?;
+            crate::report::prompt::clear();
+            match key {
+                KeyCode::Enter | KeyCode::Char(' ' | 'n') => return Ok(Choice::Go),
+                KeyCode::Char('r') => {
+                    self.rest = true;
+                    return Ok(Choice::Go);
+                }
+                KeyCode::Char('a') if can_repeat => return Ok(Choice::Again),
+                KeyCode::Char('q') => return Ok(Choice::Quit),
+                KeyCode::Char('s') => {
+                    ssh::shell(&self.endpoint, &shell_place).await?;
+                }
+                KeyCode::Null => return Ok(Choice::Interrupt),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Where a learner would look around before a step: where its first command runs.
+fn first_place(step: &Step) -> Place {
+    let place = step.actions.iter().find_map(|action| match action {
+        Action::Run(command) => Some(command.place.clone()),
+        Action::Start(background) => Some(background.place.clone()),
+        Action::Check(_) => None,
+    });
+    place.unwrap_or(Place::Root)
+}
+
+/// Reads one key: from a terminal in raw mode, where [`KeyCode::Null`] stands for Ctrl-C, which is
+/// then a key like any other; from a pipe one character, so that `--step` can be scripted.
+fn read_key(cancel: &Cancel) -> Result<KeyCode, KeyError> {
+    let mut stdin = io::stdin();
+    if !stdin.is_terminal() {
+        let mut byte = [0];
+        return Ok(match stdin.read(&mut byte)? {
+            0 => KeyCode::Char('q'),
+            _ if byte[0] == b'\n' => KeyCode::Enter,
+            _ => KeyCode::Char(char::from(byte[0])),
+        });
+    }
+    terminal::enable_raw_mode()?;
+    let key = wait_for_key(cancel);
+    terminal::disable_raw_mode()?;
+    key
+}
+
+fn wait_for_key(cancel: &Cancel) -> Result<KeyCode, KeyError> {
+    while !cancel.is_cancelled() {
+        if !event::poll(KEY_POLL)? {
+            continue;
+        }
+        if let TerminalEvent::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+        {
+            let control = key.modifiers.contains(KeyModifiers::CONTROL);
+            let interrupt = control && matches!(key.code, KeyCode::Char('c' | 'd'));
+            return Ok(if interrupt { KeyCode::Null } else { key.code });
+        }
+    }
+    Ok(KeyCode::Null)
+}
