@@ -1,0 +1,111 @@
+//! Other programs' connections: stock OpenSSH with host-key checking on, and what becomes of a lab
+//! whose connection breaks off.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Body;
+use crate::support::{Netlab, read_until, wait_until};
+
+pub const TRIALS: &[(&str, Body)] = &[
+    ("stock_ssh_works_with_host_key_checking", stock_ssh_works),
+    ("stock_scp_and_sftp_copy_a_file", stock_scp_copies),
+    ("a_wrong_host_key_is_refused", a_wrong_host_key_is_refused),
+    ("two_labs_at_once_are_refused_and_exec_is_not", two_labs_at_once),
+    ("a_killed_netlab_leaves_nothing_in_the_guest", a_killed_netlab_leaves_nothing),
+    ("ctrl_c_ends_a_lab_in_order", ctrl_c_ends_a_lab_in_order),
+];
+
+fn configuration(netlab: &Netlab) -> PathBuf {
+    let block = netlab.run(["ssh-config"]).exit(0).text();
+    assert!(block.contains("StrictHostKeyChecking yes"), "{block}");
+    netlab.lab("ssh.conf", &block)
+}
+
+#[expect(clippy::disallowed_methods, reason = "stock OpenSSH is what is tested here")]
+fn stock(program: &str, netlab: &Netlab) -> Command {
+    let mut command = Command::new(program);
+    command.arg("-F").arg(configuration(netlab));
+    command
+}
+
+fn stock_ssh_works(netlab: &Netlab) {
+    let output = stock("ssh", netlab).args(["netlab", "uname"]).output().expect("ssh runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, b"Linux\n");
+}
+
+fn stock_scp_copies(netlab: &Netlab) {
+    let here = netlab.lab("copied.txt", "over and back\n");
+    let back = netlab.home().join("back.txt");
+    for (from, to) in [
+        (here.as_os_str().to_owned(), "netlab:/tmp/copied.txt".into()),
+        ("netlab:/tmp/copied.txt".into(), back.as_os_str().to_owned()),
+    ] {
+        let output = stock("scp", netlab).args([from, to]).output().expect("scp runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(std::fs::read_to_string(back).expect("a copy"), "over and back\n");
+}
+
+fn a_wrong_host_key_is_refused(netlab: &Netlab) {
+    let pinned = netlab.known_hosts();
+    let right = std::fs::read_to_string(&pinned).expect("the pinned key");
+    // Another key of the same form: the 32 bytes at the end differ.
+    let wrong = right.trim_end().strip_suffix('A').map_or_else(
+        || format!("{}A\n", &right.trim_end()[..right.trim_end().len() - 1]),
+        |rest| format!("{rest}Q\n"),
+    );
+    std::fs::File::create(&pinned)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, wrong.as_bytes()))
+        .expect("the pinned key");
+    let outcome = netlab.run(["exec", "--", "true"]);
+    std::fs::File::create(&pinned)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, right.as_bytes()))
+        .expect("the pinned key");
+    outcome.exit(5).complains(&["host key", "SHA256:"]);
+    netlab.run(["exec", "--", "true"]).exit(0);
+}
+
+/// A lab that says that it is there and then runs for as long as a trial may take.
+const SLOW: &str = include_str!("slow.md");
+
+fn two_labs_at_once(netlab: &Netlab) {
+    let file = netlab.lab("slow.md", SLOW);
+    let mut first = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
+    read_until(first.stdout.as_mut().expect("a pipe"), "slow is running");
+    netlab.run(["demo", "1"]).exit(4).complains(&["another netlab is running a lab"]);
+    netlab.run(["exec", "--ns", "slow", "--", "true"]).exit(0);
+    interrupt(&first);
+    assert_eq!(first.wait().expect("it ends").code(), Some(130));
+}
+
+fn a_killed_netlab_leaves_nothing(netlab: &Netlab) {
+    let file = netlab.lab("slow.md", SLOW);
+    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
+    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    demo.kill().expect("kill -9");
+    demo.wait().expect("it ends");
+    wait_until("the guest has cleared the lab away", || nothing_is_left(netlab));
+}
+
+fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {
+    let file = netlab.lab("slow.md", SLOW);
+    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
+    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    interrupt(&demo);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(130));
+    // In order means that it is gone when netlab returns, not some time later.
+    assert!(nothing_is_left(netlab));
+}
+
+fn nothing_is_left(netlab: &Netlab) -> bool {
+    let namespaces = netlab.run(["exec", "--", "ip", "netns"]).exit(0).text();
+    let sleepers = netlab.run(["exec", "--", "pgrep", "-f", "sleep 3003"]);
+    namespaces.is_empty() && sleepers.code == Some(1)
+}
+
+fn interrupt(child: &std::process::Child) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("a signal");
+}

@@ -1,0 +1,59 @@
+//! End-to-end tests on one real guest: it is booted once, each trial runs the built `netlab`
+//! against it, and it is ended at the last. Trials that need a guest of their own boot it
+//! themselves, under another home.
+//!
+//! A harness of its own, since a static guest would never be dropped.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;
+mod custom_labs;
+mod demos;
+mod faults;
+mod leftovers;
+mod verbs;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use support::Netlab;
+
+/// What a trial is given: the home in which the suite's guest is up.
+type Body = fn(&Netlab);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The trials share one guest, in which one lab can run at a time.
+    arguments.test_threads = Some(1);
+
+    let netlab = Arc::new(Netlab::new());
+    let groups: [(&str, &[(&str, Body)]); 6] = [
+        ("demos", demos::TRIALS),
+        ("verbs", verbs::TRIALS),
+        ("custom_labs", custom_labs::TRIALS),
+        ("connection", connection::TRIALS),
+        ("faults", faults::TRIALS),
+        // Last: it ends the suite's guest and looks for what is left of it.
+        ("leftovers", leftovers::TRIALS),
+    ];
+    let mut trials = Vec::new();
+    for (group, bodies) in groups {
+        for &(name, body) in bodies {
+            let netlab = Arc::clone(&netlab);
+            trials.push(Trial::test(format!("{group}::{name}"), move || {
+                body(&netlab);
+                Ok(())
+            }));
+        }
+    }
+    if !arguments.list {
+        netlab.run(["up", "--yes"]).exit(0);
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        netlab.run(["down", "--all"]).exit(0);
+    }
+    conclusion.exit_code()
+}

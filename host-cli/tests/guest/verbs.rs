@@ -1,0 +1,119 @@
+//! Each verb against the guest that is up.
+
+use crate::Body;
+use crate::support::Netlab;
+
+pub const TRIALS: &[(&str, Body)] = &[
+    ("up_attaches_to_the_running_guest", up_attaches),
+    ("status_shows_the_guest", status_shows_the_guest),
+    ("exec_passes_the_exit_status_on", exec_passes_the_status_on),
+    ("exec_is_binary_safe_in_both_directions", exec_is_binary_safe),
+    ("exec_keeps_arguments_apart", exec_keeps_arguments_apart),
+    ("exec_in_an_unknown_namespace_names_the_known_ones", exec_in_an_unknown_namespace),
+    ("keep_leaves_the_lab_standing_and_reset_clears_it", keep_and_reset),
+    ("a_kept_lab_makes_way_for_the_next", a_kept_lab_makes_way),
+    ("logs_show_the_serial_console", logs_show_the_serial_console),
+    ("dry_run_prints_the_command_and_starts_nothing", dry_run_prints_the_command),
+    ("the_guest_reaches_neither_the_host_nor_its_network", the_guest_is_closed),
+    ("the_guest_has_the_tools_that_were_promised", the_guest_has_its_tools),
+    ("the_clock_and_the_identity_are_the_instances_own", the_identity_is_its_own),
+];
+
+fn up_attaches(netlab: &Netlab) {
+    let lines = netlab.run(["up", "--json"]).exit(0).json();
+    let ready = lines.iter().find(|line| line["event"] == "ready").expect("a ready line");
+    assert_eq!(ready["attached"], true, "{ready}");
+}
+
+fn status_shows_the_guest(netlab: &Netlab) {
+    netlab.run(["status"]).exit(0).says(&["default", "up", "127.0.0.1:"]);
+    let lines = netlab.run(["status", "--json"]).exit(0).json();
+    assert_eq!(lines[0]["data"][0]["up"], true, "{lines:?}");
+}
+
+fn exec_passes_the_status_on(netlab: &Netlab) {
+    netlab.run(["exec", "--", "true"]).exit(0);
+    let failed = netlab.run(["exec", "--", "sh", "-c", "echo out; echo err >&2; exit 42"]).exit(42);
+    assert_eq!((failed.text().as_str(), failed.stderr.as_str()), ("out\n", "err\n"));
+    // 128 + SIGKILL
+    netlab.run(["exec", "--", "sh", "-c", "kill -9 $$"]).exit(137);
+    netlab.run(["exec", "--", "no-such-command"]).exit(127);
+}
+
+fn exec_is_binary_safe(netlab: &Netlab) {
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let outcome = netlab.run_with(["exec", "--", "cat"], &bytes).exit(0);
+    assert!(outcome.stdout == bytes, "{} bytes came back", outcome.stdout.len());
+}
+
+fn exec_keeps_arguments_apart(netlab: &Netlab) {
+    let words = ["exec", "--", "printf", "[%s]", "a b", "", "$HOME", "it's", "ü"];
+    assert_eq!(netlab.run(words).exit(0).text(), "[a b][][$HOME][it's][ü]");
+}
+
+fn exec_in_an_unknown_namespace(netlab: &Netlab) {
+    netlab.run(["exec", "--ns", "green", "--", "true"]).exit(2).complains(&["namespace `green`"]);
+}
+
+fn keep_and_reset(netlab: &Netlab) {
+    netlab.run(["demo", "2", "--keep"]).exit(0);
+    netlab
+        .run(["exec", "--ns", "red", "--", "ip", "-br", "addr"])
+        .exit(0)
+        .says(&["eth0-r", "10.0.0.1/24"]);
+    netlab.run(["status"]).exit(0).says(&["default"]);
+    netlab.run(["reset"]).exit(0).says(&["red", "blue", "ovs1"]);
+    assert_eq!(netlab.run(["exec", "--", "ip", "netns"]).exit(0).text(), "");
+    assert_eq!(netlab.run(["exec", "--", "ovs-vsctl", "list-br"]).exit(0).text(), "");
+    netlab.run(["reset"]).exit(0).says(&["the guest is clean"]);
+}
+
+fn a_kept_lab_makes_way(netlab: &Netlab) {
+    netlab.run(["demo", "1", "--keep"]).exit(0);
+    netlab.run(["demo", "1"]).exit(0).complains(&["clearing away what lab"]);
+}
+
+fn logs_show_the_serial_console(netlab: &Netlab) {
+    netlab.run(["logs", "serial"]).exit(0);
+    netlab.run(["logs", "nonsense"]).exit(2).complains(&["there is no log `nonsense`", "serial"]);
+}
+
+fn dry_run_prints_the_command(netlab: &Netlab) {
+    let outcome = netlab.run(["--name", "dry", "up", "--dry-run"]).exit(0);
+    outcome.says(&["qemu-system", "restrict=on", "hostfwd=tcp:127.0.0.1:"]);
+    let names = netlab.run(["status", "--json"]).exit(0).text();
+    assert!(!names.contains("\"dry\""), "{names}");
+}
+
+fn the_guest_is_closed(netlab: &Netlab) {
+    // A server on the host's loopback, which user networking would show as 10.0.2.2.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let script = format!("timeout 3 nc -z -w 2 10.0.2.2 {port}");
+    let outcome = netlab.run(["exec", "--", "sh", "-c", &script]);
+    assert_ne!(outcome.code, Some(0), "the guest reached the host");
+    // The control: the same probe reaches a server inside the guest.
+    netlab.run(["exec", "--", "nc", "-z", "-w", "2", "10.0.2.15", "22"]).exit(0);
+    // With no default route, "no route" answers at once instead of leaking to the network.
+    let route = netlab.run(["exec", "--", "ip", "route", "get", "192.0.2.1"]);
+    assert_eq!(route.code, Some(2), "the guest has a way out");
+}
+
+fn the_guest_has_its_tools(netlab: &Netlab) {
+    let tools = "ovs-vsctl ovs-appctl dnsmasq ip ping dhclient tcpdump nc arp nft conntrack ethtool \
+                 curl ps rsync bash less vi scp";
+    for tool in tools.split_whitespace() {
+        netlab.run(["exec", "--", "sh", "-c", &format!("command -v {tool}")]).exit(0);
+    }
+    netlab.run(["exec", "--", "sh", "-c", "ls /usr/lib/x86_64-linux-gnu/libstdc++.so.6"]).exit(0);
+}
+
+fn the_identity_is_its_own(netlab: &Netlab) {
+    let clock = netlab.run(["exec", "--", "date", "+%s"]).exit(0).text();
+    let guest: i64 = clock.trim().parse().expect("seconds");
+    let host = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let host = i64::try_from(host.expect("a clock").as_secs()).expect("seconds");
+    assert!((guest - host).abs() <= 2, "guest {guest}, host {host}");
+    let id = netlab.run(["exec", "--", "cat", "/etc/machine-id"]).exit(0).text();
+    assert_eq!(id.trim().len(), 32, "{id}");
+}

@@ -1,0 +1,198 @@
+//! Runs the built `netlab` as a user would and looks at what came of it: a test reads like a
+//! session.
+
+use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+/// A home of its own for netlab, with a cleared environment, shared by the commands of one test
+/// or one suite.
+pub struct Netlab {
+    home: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Netlab {
+    /// Makes a new, empty home; packages and images are shared with the user's own cache.
+    #[track_caller]
+    pub fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("netlab").tempdir().expect("a temporary folder");
+        let mut netlab = Self { home, variables: Vec::new() };
+        for name in ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_QEMU", "NETLAB_ACCEL"] {
+            if let Ok(value) = std::env::var(name) {
+                netlab = netlab.with(name, &value);
+            }
+        }
+        netlab
+    }
+
+    /// Sets an environment variable for every command.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The home's folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes a lab file into the home and returns its path.
+    #[track_caller]
+    pub fn lab(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home().join(name);
+        let mut file = std::fs::File::create(&path).expect("a lab file");
+        file.write_all(text.as_bytes()).expect("a lab file");
+        path
+    }
+
+    /// The command line, ready to be changed and started.
+    pub fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the tests own the netlab they start")]
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netlab"));
+        command.args(words).env_clear().env("NETLAB_HOME", self.home()).env("LANG", "C.UTF-8");
+        for name in ["PATH", "HOME", "XDG_CACHE_HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        for (name, value) in &self.variables {
+            command.env(name, value);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    #[track_caller]
+    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Outcome {
+        self.run_with(words, b"")
+    }
+
+    /// Runs a command to its end with `input` on its standard input.
+    #[track_caller]
+    pub fn run_with<S: AsRef<OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Outcome {
+        let mut command = self.command(words);
+        let line = format!("{command:?}");
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("netlab starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let input = input.to_vec();
+        // Written beside the reading, so that neither side waits for the other's full pipe. The
+        // command may end without having read it all.
+        let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().expect("netlab ends");
+        writer.join().expect("the writer ends");
+        Outcome::of(line, output)
+    }
+
+    /// Starts a command and leaves it running.
+    #[track_caller]
+    pub fn start<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Child {
+        self.command(words).spawn().expect("netlab starts")
+    }
+}
+
+/// What came of a command.
+#[must_use]
+pub struct Outcome {
+    line: String,
+    /// Exit code, `None` if it died by a signal.
+    pub code: Option<i32>,
+    /// Bytes of standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// What came of a command that was started otherwise.
+    pub fn of(line: String, output: std::process::Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { line, code: output.status.code(), stdout: output.stdout, stderr }
+    }
+
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Checks the exit code.
+    #[track_caller]
+    pub fn exit(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.all());
+        self
+    }
+
+    /// Checks that standard output holds each of `parts`.
+    #[track_caller]
+    pub fn says(self, parts: &[&str]) -> Self {
+        let text = self.text();
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} on standard output of {}", self.all());
+        }
+        self
+    }
+
+    /// Checks that standard error holds each of `parts`.
+    #[track_caller]
+    pub fn complains(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} on standard error of {}", self.all());
+        }
+        self
+    }
+
+    /// Checks that standard output is nothing but JSON lines with a version and an event, and
+    /// returns them.
+    #[track_caller]
+    pub fn json(&self) -> Vec<serde_json::Value> {
+        let parse = |line: &str| {
+            let value: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+            assert!(value["v"].is_u64() && value["event"].is_string(), "{line}");
+            value
+        };
+        self.text().lines().map(parse).collect()
+    }
+
+    fn all(&self) -> String {
+        let (text, stderr) = (self.text(), &self.stderr);
+        format!("{}\n-- exit {:?}\n-- stdout\n{text}\n-- stderr\n{stderr}", self.line, self.code)
+    }
+}
+
+/// Reads `pipe` until `part` has come, and returns all that has come.
+#[track_caller]
+pub fn read_until(pipe: &mut impl Read, part: &str) -> String {
+    let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if text.contains(part) {
+            return text;
+        }
+        let count = pipe.read(&mut piece).expect("a pipe");
+        assert!(count > 0, "it ended without {part:?}:\n{text}");
+        seen.extend_from_slice(&piece[..count]);
+    }
+}
+
+/// Waits until `condition` holds, by asking it again and again, and panics with `what` after two
+/// minutes.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}
+
+/// How long a condition may take under emulation on a busy machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
