@@ -1,0 +1,217 @@
+//! Which modules go into the initramfs and which into the root, with what modprobe needs there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::error::KernelError;
+use super::index::Index;
+use super::module::{self, Module};
+use crate::recipe::KernelRecipe;
+use crate::root::{Node, Tree};
+
+/// The modules of a guest.
+pub struct Modules {
+    /// For the initramfs, in load order.
+    pub initramfs: Vec<Module>,
+    /// Files for the root, with their paths.
+    pub root: Vec<(String, Node)>,
+}
+
+/// The text files of the package that describe what is built in; tools read them as they are.
+const BUILTIN: &str = "modules.builtin";
+const DESCRIPTIONS: [&str; 3] = [BUILTIN, "modules.builtin.modinfo", "modules.order"];
+
+struct Package<'a> {
+    folder: String,
+    files: BTreeMap<String, (&'a str, &'a [u8])>,
+    builtin: BTreeSet<String>,
+}
+
+/// Chooses modules by the recipe, and adds whatever they depend on.
+pub fn select(recipe: &KernelRecipe, tree: &Tree) -> Result<Modules, KernelError> {
+    let package = Package::read(tree)?;
+    let by_recipe = || "the recipe".to_owned();
+    let wanted: BTreeMap<String, String> = package
+        .files
+        .iter()
+        .filter(|(_, (path, _))| is_chosen(recipe, path))
+        .map(|(name, _)| (name.clone(), by_recipe()))
+        .chain(
+            recipe
+                .initramfs
+                .iter()
+                .map(|name| (module::with_underscores(name), by_recipe())),
+        )
+        .collect();
+    let loaded = package.closure(wanted)?;
+    let initramfs = package.in_order(&recipe.initramfs, &loaded)?;
+    let root = package.root_files(tree, &loaded);
+    Ok(Modules { initramfs, root })
+}
+
+fn is_chosen(recipe: &KernelRecipe, path: &str) -> bool {
+    let Some(path) = path.strip_prefix("kernel/") else {
+        return false;
+    };
+    let below = |entry: &String| {
+        path.strip_prefix(entry.as_str())
+            .is_some_and(|rest| rest.starts_with(['/', '.']))
+    };
+    recipe.folders.iter().any(below) && !recipe.skipped.iter().any(below)
+}
+
+impl<'a> Package<'a> {
+    fn read(tree: &'a Tree) -> Result<Self, KernelError> {
+        let folder = tree
+            .iter()
+            .find_map(|(path, _)| path.strip_suffix(&format!("/{BUILTIN}")))
+            .ok_or_else(|| KernelError::NoModule {
+                module: BUILTIN.to_owned(),
+                needed_by: "the recipe".to_owned(),
+            })?;
+        let below = format!("{folder}/");
+        let files = tree.iter().filter_map(|(path, node)| {
+            let path = path.strip_prefix(&below)?;
+            let is_module = path.ends_with(".ko") || path.ends_with(".ko.xz");
+            match node {
+                Node::File { bytes, .. } if is_module => {
+                    Some((module::name_of(path), (path, bytes.as_ref())))
+                }
+                _ => None,
+            }
+        });
+        let builtin = tree
+            .file(&format!("{below}{BUILTIN}"))
+            .map(|bytes| bytes.as_ref());
+        let builtin = String::from_utf8_lossy(builtin.unwrap_or_default());
+        Ok(Self {
+            folder: folder.to_owned(),
+            files: files.collect(),
+            builtin: builtin.lines().map(module::name_of).collect(),
+        })
+    }
+
+    /// Reads the wanted modules, then those they depend on, until nothing is missing.
+    fn closure(
+        &self,
+        mut wanted: BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Module>, KernelError> {
+        let mut loaded = BTreeMap::new();
+        while !wanted.is_empty() {
+            let batch: Vec<(String, String)> = std::mem::take(&mut wanted).into_iter().collect();
+            let read: Vec<Module> = batch
+                .into_par_iter()
+                .map(|(name, needed_by)| {
+                    let (path, bytes) = self.files.get(&name).ok_or(KernelError::NoModule {
+                        module: name,
+                        needed_by,
+                    })?;
+                    module::read(path, bytes)
+                })
+                .collect::<Result<_, _>>()?;
+            for module in read {
+                loaded.insert(module.name.clone(), module);
+            }
+            for module in loaded.values() {
+                for needed in &module.depends {
+                    if !loaded.contains_key(needed) && !self.builtin.contains(needed) {
+                        wanted.insert(needed.clone(), format!("`{}`", module.name));
+                    }
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn in_order(
+        &self,
+        order: &[String],
+        loaded: &BTreeMap<String, Module>,
+    ) -> Result<Vec<Module>, KernelError> {
+        let mut ready: BTreeSet<&str> = self.builtin.iter().map(String::as_str).collect();
+        let mut modules: Vec<Module> = Vec::new();
+        for module in order
+            .iter()
+            .filter_map(|name| loaded.get(&module::with_underscores(name)))
+        {
+            if let Some(needed) = module
+                .depends
+                .iter()
+                .find(|name| !ready.contains(name.as_str()))
+            {
+                return Err(KernelError::WrongOrder {
+                    module: module.name.clone(),
+                    needed: needed.clone(),
+                });
+            }
+            ready.insert(&module.name);
+            modules.push(module.clone());
+        }
+        Ok(modules)
+    }
+
+    fn root_files(&self, tree: &Tree, loaded: &BTreeMap<String, Module>) -> Vec<(String, Node)> {
+        let place = |name: &str| format!("{}/{name}", self.folder);
+        let file = |bytes: Vec<u8>| Node::File {
+            mode: 0o644,
+            bytes: Arc::from(bytes),
+        };
+        let mut files: Vec<(String, Node)> = loaded
+            .values()
+            .map(|module| (place(&module.path), file(module.bytes.clone())))
+            .collect();
+        for name in DESCRIPTIONS {
+            if let Some(node) = tree.get(&place(name)) {
+                files.push((place(name), node.clone()));
+            }
+        }
+        let mut dependencies = Index::default();
+        let mut aliases = Index::default();
+        let mut soft = String::new();
+        for (priority, module) in (0..).zip(loaded.values()) {
+            let needed: String = all_needed(module, loaded)
+                .iter()
+                .map(|needed| format!(" {}", needed.path))
+                .collect();
+            dependencies.insert(&module.name, &format!("{}:{needed}", module.path), priority);
+            for alias in &module.aliases {
+                aliases.insert(&module::with_underscores(alias), &module.name, priority);
+            }
+            for text in &module.soft_dependencies {
+                soft.push_str(&format!("softdep {} {text}\n", module.name));
+            }
+        }
+        let mut builtin = Index::default();
+        for name in &self.builtin {
+            builtin.insert(name, "", 0);
+        }
+        files.push((place("modules.dep.bin"), file(dependencies.bytes())));
+        files.push((place("modules.alias.bin"), file(aliases.bytes())));
+        files.push((place("modules.builtin.bin"), file(builtin.bytes())));
+        files.push((place("modules.softdep"), file(soft.into_bytes())));
+        files
+    }
+}
+
+/// Returns all that a module needs, those first that are loaded last, as modprobe expects it.
+fn all_needed<'a>(module: &Module, loaded: &'a BTreeMap<String, Module>) -> Vec<&'a Module> {
+    fn visit<'a>(
+        module: &Module,
+        loaded: &'a BTreeMap<String, Module>,
+        seen: &mut BTreeSet<&'a str>,
+        order: &mut Vec<&'a Module>,
+    ) {
+        for needed in module.depends.iter().filter_map(|name| loaded.get(name)) {
+            if seen.insert(&needed.name) {
+                visit(needed, loaded, seen, order);
+                order.push(needed);
+            }
+        }
+    }
+    let mut order = Vec::new();
+    visit(module, loaded, &mut BTreeSet::new(), &mut order);
+    order.reverse();
+    order
+}

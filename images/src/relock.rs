@@ -1,0 +1,211 @@
+//! Making a lock: from the signed index of a mirror to pinned packages.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use lzma_rust2::XzReader;
+use sha2::{Digest, Sha256};
+
+use crate::arch::Arch;
+use crate::archive::{
+    Answer, ArchiveError, Client, Package, Release, Wanted, debian_keys, default_mirror,
+    kernel_package, parse_packages, resolve, snapshot_mirror, timestamp, verify,
+};
+use crate::error::Error;
+use crate::lock::{LOCK_FORMAT, Lock, LockError, LockedPackage};
+use crate::progress::{Progress, ProgressEvent};
+use crate::recipe::Recipe;
+
+/// The snapshot archive imports the pool some hours after an index is published; a day later it
+/// surely has everything, and stable releases drop nothing so soon.
+const SNAPSHOT_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// No list of a Debian release is larger (trixie's main: 57 MB); stops decompression bombs.
+const MAX_LIST_BYTES: u64 = 512 * 1024 * 1024;
+
+/// What a new lock contains, for a line to the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockSummary {
+    /// Debian's version of the release.
+    pub version: String,
+    /// The kernel package and its version.
+    pub kernel: String,
+    /// Number of packages, the kernel's included.
+    pub packages: usize,
+    /// Bytes to download for an image.
+    pub download_bytes: u64,
+}
+
+/// Pins today's versions of the recipe's packages into the file `out`.
+///
+/// The index must be signed by one of Debian's archive keys and be neither stale nor from the
+/// future. Without a mirror it is the one apt uses on this machine, or the snapshot archive.
+///
+/// # Errors
+/// [`Error::Archive`] when the index is not trustworthy or lacks a package, [`Error::Lock`] when
+/// the file cannot be written.
+pub fn lock(
+    arch: Arch,
+    mirror: Option<&str>,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<LockSummary, Error> {
+    let recipe = Recipe::load()?;
+    let now = SystemTime::now();
+    let mirror = mirror
+        .map(|address| format!("{}/", address.trim_end_matches('/')))
+        .or_else(default_mirror)
+        .unwrap_or_else(|| snapshot_mirror(&timestamp(now)));
+    progress.event(ProgressEvent::Resolving);
+    let fetched = fetch_index(&mirror, arch, &recipe, now)?;
+    if progress.cancelled() {
+        return Err(ArchiveError::Cancelled.into());
+    }
+    let lock = pin(arch, &recipe, &fetched)?;
+    write(&lock, out)?;
+    let kernel = lock
+        .packages
+        .iter()
+        .find(|package| package.name == lock.kernel);
+    Ok(LockSummary {
+        kernel: kernel
+            .map(|package| format!("{} {}", package.name, package.version))
+            .unwrap_or_default(),
+        packages: lock.packages.len(),
+        download_bytes: lock.packages.iter().map(|package| package.size).sum(),
+        version: lock.version,
+    })
+}
+
+struct Fetched {
+    release: Release,
+    index_sha256: String,
+    packages: Vec<Package>,
+}
+
+fn fetch_index(
+    mirror: &str,
+    arch: Arch,
+    recipe: &Recipe,
+    now: SystemTime,
+) -> Result<Fetched, ArchiveError> {
+    let client = Client::new();
+    let folder = format!("{mirror}dists/{}/", recipe.release);
+    let url = format!("{folder}InRelease");
+    let index = get(&client, &url, mirror)?;
+    let text =
+        String::from_utf8(index.clone()).map_err(|error| malformed(&url, error.to_string()))?;
+    let signed = verify(&url, &text, &debian_keys()?)?;
+    let release = Release::parse(&url, &signed, &recipe.release, now)?;
+
+    let path = format!("{}/binary-{arch}/Packages.xz", recipe.component);
+    let listed = release
+        .file(&path)
+        .ok_or_else(|| malformed(&url, format!("it does not list `{path}`")))?;
+    let list_url = format!("{folder}{path}");
+    let list = get(&client, &list_url, mirror)?;
+    let found = hex::encode(Sha256::digest(&list));
+    if found != listed.sha256 || list.len() as u64 != listed.size {
+        return Err(ArchiveError::Altered {
+            url: list_url,
+            difference: format!("SHA-256 {found} instead of {}", listed.sha256),
+        });
+    }
+    let mut text = String::new();
+    XzReader::new(list.as_slice(), true)
+        .take(MAX_LIST_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| malformed(&list_url, error.to_string()))?;
+    let packages = parse_packages(&text)
+        .map_err(|name| malformed(&list_url, format!("the stanza of `{name}`")))?;
+    Ok(Fetched {
+        release,
+        index_sha256: hex::encode(Sha256::digest(&index)),
+        packages,
+    })
+}
+
+/// Indexes are read whole: they are small, and a broken transfer is simply begun anew.
+fn get(client: &Client, url: &str, mirror: &str) -> Result<Vec<u8>, ArchiveError> {
+    let unreachable = |reason: String| ArchiveError::Unreachable {
+        url: url.to_owned(),
+        reason,
+    };
+    match client.get(url, 0) {
+        Answer::Body { body, .. } => {
+            let mut bytes = Vec::new();
+            body.take(MAX_LIST_BYTES)
+                .read_to_end(&mut bytes)
+                .map_err(|error| unreachable(error.to_string()))?;
+            Ok(bytes)
+        }
+        Answer::Missing => Err(ArchiveError::Missing {
+            name: "the index".to_owned(),
+            version: url.to_owned(),
+            mirror: mirror.to_owned(),
+        }),
+        Answer::BehindTheEnd => Err(unreachable("the file is empty".to_owned())),
+        Answer::Failed { reason, .. } => Err(unreachable(reason)),
+    }
+}
+
+fn pin(arch: Arch, recipe: &Recipe, fetched: &Fetched) -> Result<Lock, ArchiveError> {
+    let wanted = Wanted {
+        packages: &recipe.packages,
+        excluded: &recipe.excluded,
+    };
+    let metapackage = format!("linux-image-{}-{arch}", recipe.kernel.flavour);
+    let kernel = kernel_package(&fetched.packages, &metapackage, "linux-image-")?;
+    let mut chosen = resolve(&fetched.packages, &wanted)?;
+    // Only the kernel's files are wanted: what it depends on serves its maintainer scripts.
+    chosen.retain(|package| package.name != kernel.name);
+    chosen.push(kernel);
+    chosen.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(Lock {
+        format: LOCK_FORMAT,
+        arch: arch.to_string(),
+        release: recipe.release.clone(),
+        version: fetched.release.version.clone(),
+        date: timestamp(fetched.release.date),
+        snapshot: timestamp(fetched.release.date + SNAPSHOT_DELAY),
+        index_sha256: fetched.index_sha256.clone(),
+        kernel: kernel.name.clone(),
+        packages: chosen.into_iter().map(locked).collect(),
+    })
+}
+
+fn locked(package: &Package) -> LockedPackage {
+    LockedPackage {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+        filename: package.filename.clone(),
+        size: package.size,
+        sha256: package.sha256.clone(),
+        homepage: package.homepage.clone(),
+    }
+}
+
+fn write(lock: &Lock, out: &Path) -> Result<(), LockError> {
+    let failed = |source| LockError::File {
+        action: "write",
+        path: out.to_owned(),
+        source,
+    };
+    let folder = match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, lock.text()?.as_bytes()).map_err(failed)?;
+    file.persist(out).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn malformed(url: &str, reason: String) -> ArchiveError {
+    ArchiveError::Malformed {
+        url: url.to_owned(),
+        reason,
+    }
+}
