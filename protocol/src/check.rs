@@ -90,6 +90,45 @@ impl Probe {
             Self::Command(_) => "command",
         }
     }
+
+    /// The places that it names, beside the one in which it runs.
+    pub fn places(&self) -> &[Place] {
+        match self {
+            Self::Same(probe) | Self::Differs(probe) => &probe.places,
+            Self::Reach(_)
+            | Self::Address(_)
+            | Self::Route(_)
+            | Self::Neighbour(_)
+            | Self::Link(_)
+            | Self::Links(_)
+            | Self::Listens(_)
+            | Self::Process(_)
+            | Self::Lease(_)
+            | Self::Frames(_)
+            | Self::Rises(_)
+            | Self::Command(_) => &[],
+        }
+    }
+
+    /// The background command that it is about.
+    pub fn background(&self) -> Option<&str> {
+        match self {
+            Self::Process(name) => Some(name),
+            Self::Reach(_)
+            | Self::Address(_)
+            | Self::Route(_)
+            | Self::Neighbour(_)
+            | Self::Link(_)
+            | Self::Links(_)
+            | Self::Listens(_)
+            | Self::Same(_)
+            | Self::Differs(_)
+            | Self::Lease(_)
+            | Self::Frames(_)
+            | Self::Rises(_)
+            | Self::Command(_) => None,
+        }
+    }
 }
 
 /// What is to be reached, and how: `10.0.0.2` (one ICMP echo), `tcp:10.0.0.2:4000` (a
