@@ -52,6 +52,9 @@ pub struct Options {
     /// Debian mirror for the image's packages instead of the snapshot archive
     #[arg(long, global = true, env = "NETLAB_MIRROR", value_name = "URL")]
     pub mirror: Option<String>,
+    /// Lock file for the image instead of the one that netlab was built with
+    #[arg(long, global = true, env = "NETLAB_IMAGE_LOCK", value_name = "FILE")]
+    pub image_lock: Option<std::path::PathBuf>,
 }
 
 /// What to do.

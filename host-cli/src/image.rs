@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store};
+use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport};
 
 use crate::agent::binary;
 use crate::cancel::{Cancel, Interrupted};
@@ -57,6 +57,7 @@ impl ImageSource {
             arch: Arch::Amd64,
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
+            offline: false,
         };
         Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
     }
@@ -81,11 +82,11 @@ impl ImageSource {
         .await
     }
 
-    /// Builds the image a second time and compares every byte.
+    /// Builds the image a second time, compares every byte, and tells what came of it.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub async fn verify(&self, reporter: &Reporter) -> Result<Image, Error> {
+    pub async fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
         self.blocking(reporter, |store, options, progress| {
             store.verify_rebuild(options, binary::INIT, progress)
         })
@@ -138,11 +139,19 @@ struct Told {
 impl Progress for Told {
     fn event(&self, event: ProgressEvent) {
         self.reporter.emit(match event {
-            ProgressEvent::Download { done, total, files_done, files } => {
-                Event::Download { done, total, files_done, files }
-            }
+            ProgressEvent::Download { done, total, files_done, files } => Event::Download {
+                done,
+                total,
+                files_done: files_done as u64,
+                files: files as u64,
+            },
+            ProgressEvent::Resolving => Event::ImageStage { stage: "resolve".to_owned() },
             ProgressEvent::Stage(stage) => Event::ImageStage { stage: stage.to_owned() },
+            ProgressEvent::Waiting => {
+                Event::Note { text: "waiting for another netlab that builds the image".to_owned() }
+            }
             ProgressEvent::Note(text) => Event::Note { text },
+            ProgressEvent::Done => return,
         });
     }
 

@@ -34,6 +34,36 @@ struct Row {
     path: String,
 }
 
+/// A new lock, as `--json` shows it.
+#[derive(Serialize)]
+struct LockRow {
+    release: String,
+    kernel: String,
+    packages: usize,
+    download_bytes: u64,
+    path: String,
+}
+
+/// One file of a second build, as `--json` shows it.
+#[derive(Serialize)]
+struct FileRow {
+    file: String,
+    identical: bool,
+}
+
+impl From<&(String, bool)> for FileRow {
+    fn from((file, identical): &(String, bool)) -> Self {
+        Self { file: file.clone(), identical: *identical }
+    }
+}
+
+impl FileRow {
+    fn cells(&self) -> Vec<String> {
+        let verdict = if self.identical { "the same, byte for byte" } else { "DIFFERENT" };
+        vec![self.file.clone(), verdict.to_owned()]
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -47,18 +77,35 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         }
         Verb::Lock { output } => {
             let summary = images.lock(Arch::Amd64, &output, &context.reporter).await?;
+            let row = LockRow {
+                release: summary.version,
+                kernel: summary.kernel,
+                packages: summary.packages,
+                download_bytes: summary.download_bytes,
+                path: output.display().to_string(),
+            };
             if context.options.json {
-                print::json("lock", &summary)?;
+                print::json("lock", &row)?;
             } else {
-                print::text(&format!("{summary}\nwritten to {}\n", output.display()))?;
+                print::text(&format!(
+                    "Debian {}, kernel {}: {} packages, {:.1} MB, pinned in {}\n",
+                    row.release,
+                    row.kernel,
+                    row.packages,
+                    row.download_bytes as f64 / 1e6,
+                    row.path
+                ))?;
             }
         }
         Verb::Verify => {
-            let image = images.verify(&context.reporter).await?;
-            if !context.options.json {
-                print::text("a second build from the same lock is the same, byte for byte\n")?;
+            let report = images.verify(&context.reporter).await?;
+            let rows: Vec<_> = report.files.iter().map(FileRow::from).collect();
+            if context.options.json {
+                print::json("verified", &rows)?;
+            } else {
+                print::table(&["FILE", "SECOND BUILD"], &rows.iter().map(FileRow::cells).collect::<Vec<_>>())?;
             }
-            image_line(context, "verified", image.key, &image.dir)?;
+            return Ok(if report.is_identical() { Exit::Good } else { Exit::CheckFailed });
         }
         Verb::Path => {
             let image = images.found()?;

@@ -20,7 +20,7 @@ impl Netlab {
     pub fn new() -> Self {
         let home = tempfile::Builder::new().prefix("netlab").tempdir().expect("a temporary folder");
         let mut netlab = Self { home, variables: Vec::new() };
-        for name in ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_QEMU", "NETLAB_ACCEL"] {
+        for name in ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_IMAGE_LOCK", "NETLAB_QEMU", "NETLAB_ACCEL"] {
             if let Ok(value) = std::env::var(name) {
                 netlab = netlab.with(name, &value);
             }
