@@ -1,36 +1,109 @@
 //! From events to what people and programs read. The rest of netlab emits [`Event`]s; a
 //! [`Renderer`] turns them into a terminal or into JSON lines, and neither knows the other.
 //!
-//! To add a renderer: one file here and one line in [`Reporter::new`].
+//! To add a renderer: one file here, and one line where the verb's options choose it.
 
+mod diagram;
 mod event;
+pub mod json;
+pub mod table;
+pub mod terminal;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
+pub use json::JsonRenderer;
+
+pub use terminal::{Terminal, TerminalRenderer};
 
 /// Turns events into output, one at a time, in order.
 pub trait Renderer: Send {
     /// Shows one event.
-    fn event(&mut self, event: &Event);
+    ///
+    /// # Errors
+    /// The output can't be written.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
 }
 
 /// A handle on the one renderer of this run; cheap to clone, safe to use from any task.
 #[derive(Clone)]
 pub struct Reporter {
-    renderer: Arc<Mutex<Box<dyn Renderer>>>,
+    output: Arc<Mutex<Output>>,
+}
+
+/// The renderer, and the error that ended its work.
+struct Output {
+    renderer: Box<dyn Renderer>,
+    broken: Option<io::Error>,
 }
 
 impl Reporter {
     /// Wraps the renderer of this run.
     pub fn new(renderer: Box<dyn Renderer>) -> Self {
-        Self { renderer: Arc::new(Mutex::new(renderer)) }
+        Self {
+            output: Arc::new(Mutex::new(Output {
+                renderer,
+                broken: None,
+            })),
+        }
     }
 
     /// Shows one event.
+    ///
+    /// A reader that has gone away (`netlab demo 3 | head`) must not end a lab half-way: after the
+    /// first error nothing more is written, and [`Reporter::finish`] tells of it.
     pub fn emit(&self, event: Event) {
+        let mut output = self.lock();
+        if output.broken.is_none()
+            && let Err(error) = output.renderer.event(&event)
+        {
+            output.broken = Some(error);
+        }
+    }
+
+    /// Says whether everything so far could be written.
+    ///
+    /// # Errors
+    /// The first error that was met, once.
+    pub fn finish(&self) -> io::Result<()> {
+        self.lock().broken.take().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Output> {
         // A renderer that panicked in another task is still the only way to tell the user.
-        let mut renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner);
-        renderer.event(&event);
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod sample;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Closed;
+
+    impl Renderer for Closed {
+        fn event(&mut self, _: &Event) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_is_told_of_at_the_end() {
+        let reporter = Reporter::new(Box::new(Closed));
+        reporter.emit(Event::Note {
+            text: "one".to_owned(),
+        });
+        reporter.emit(Event::Note {
+            text: "two".to_owned(),
+        });
+        assert_eq!(
+            reporter.finish().unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
+        assert!(reporter.finish().is_ok());
     }
 }

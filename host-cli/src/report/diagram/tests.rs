@@ -1,0 +1,175 @@
+//! The pictures of the labs' last steps, as golden text.
+
+use netlab_protocol::topology::Peer;
+use netlab_protocol::{Interface, Namespace, Place, Switch, SwitchPort, Topology};
+
+use super::*;
+
+fn place(name: &str) -> Place {
+    Place::from(name.to_owned())
+}
+
+fn interface(name: &str, addresses: &[&str]) -> Interface {
+    let addresses = addresses.iter().map(|&text| text.to_owned()).collect();
+    Interface {
+        name: name.to_owned(),
+        up: true,
+        mac: None,
+        addresses,
+        peer: None,
+    }
+}
+
+fn veth(name: &str, addresses: &[&str], at: &str, peer: &str) -> Interface {
+    let peer = Some(Peer {
+        place: place(at),
+        name: peer.to_owned(),
+    });
+    Interface {
+        peer,
+        ..interface(name, addresses)
+    }
+}
+
+fn namespace(name: &str, mut interfaces: Vec<Interface>, processes: &[&str]) -> Namespace {
+    interfaces.insert(0, interface("lo", &["127.0.0.1/8"]));
+    let processes = processes.iter().map(|&text| text.to_owned()).collect();
+    Namespace {
+        place: place(name),
+        interfaces,
+        processes,
+    }
+}
+
+fn root(ports: Vec<Interface>) -> Namespace {
+    let mut interfaces = vec![interface("eth0", &["10.0.2.15/24"])];
+    interfaces.extend(["ovs-system", "ovs1"].map(|name| interface(name, &[])));
+    interfaces.extend(ports);
+    namespace("root", interfaces, &[])
+}
+
+fn port(name: &str, tag: Option<u16>) -> SwitchPort {
+    SwitchPort {
+        name: name.to_owned(),
+        tag,
+    }
+}
+
+fn switch(ports: Vec<SwitchPort>) -> Switch {
+    Switch {
+        name: "ovs1".to_owned(),
+        ports,
+    }
+}
+
+fn demo_2() -> Topology {
+    let veths = vec![
+        veth("veth-r", &[], "red", "eth0-r"),
+        veth("veth-b", &[], "blue", "eth0-b"),
+    ];
+    Topology {
+        namespaces: vec![
+            root(veths),
+            namespace(
+                "red",
+                vec![veth("eth0-r", &["10.0.0.1/24"], "root", "veth-r")],
+                &[],
+            ),
+            namespace(
+                "blue",
+                vec![veth("eth0-b", &["10.0.0.2/24"], "root", "veth-b")],
+                &["server"],
+            ),
+        ],
+        switches: vec![switch(vec![port("veth-r", None), port("veth-b", None)])],
+    }
+}
+
+pub(in crate::report) fn demo_3() -> Topology {
+    let veths = vec![
+        veth("veth-r", &[], "red", "eth0-r"),
+        veth("veth-b", &[], "blue", "eth0-b"),
+        interface("mon0", &[]),
+    ];
+    let server =
+        |name, tap| namespace(name, vec![interface(tap, &["10.20.30.2/24"])], &["dnsmasq"]);
+    let client = |name, eth, address, veth_name| {
+        namespace(
+            name,
+            vec![veth(eth, &[address], "root", veth_name)],
+            &["dhclient"],
+        )
+    };
+    Topology {
+        namespaces: vec![
+            root(veths),
+            client("red", "eth0-r", "10.20.30.47/24", "veth-r"),
+            client("blue", "eth0-b", "10.20.30.95/24", "veth-b"),
+            server("dhcp-r", "tap-r"),
+            server("dhcp-b", "tap-b"),
+        ],
+        switches: vec![switch(vec![
+            port("veth-r", Some(100)),
+            port("veth-b", Some(200)),
+            port("tap-r", Some(100)),
+            port("tap-b", Some(200)),
+            port("mon0", None),
+        ])],
+    }
+}
+
+#[track_caller]
+fn assert_drawn(topology: &Topology, columns: usize, unicode: bool, expected: &str) {
+    let join = |line: &Line| {
+        line.iter()
+            .map(|span| span.text.as_str())
+            .collect::<String>()
+    };
+    let drawn: Vec<String> = draw(topology, columns, unicode).iter().map(join).collect();
+    let widest = drawn.iter().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= columns, "{widest} columns");
+    assert_eq!(
+        drawn.join("\n"),
+        expected.trim_matches('\n'),
+        "\n{}\n",
+        drawn.join("\n")
+    );
+}
+
+#[test]
+fn demo_2_is_two_namespaces_on_one_switch() {
+    assert_drawn(&demo_2(), 80, true, "x");
+}
+
+#[test]
+fn demo_3_keeps_each_tenant_in_a_line_of_its_own() {
+    assert_drawn(&demo_3(), 80, true, "x");
+}
+
+#[test]
+fn demo_3_in_forty_columns() {
+    assert_drawn(&demo_3(), 40, true, "x");
+}
+
+#[test]
+fn demo_2_in_ascii() {
+    assert_drawn(&demo_2(), 80, false, "x");
+}
+
+#[test]
+fn namespaces_that_are_wired_to_nothing_stand_side_by_side() {
+    let lone = |name: &str| {
+        let mut namespace = namespace(name, Vec::new(), &[]);
+        namespace.interfaces[0].up = false;
+        namespace
+    };
+    let topology = Topology {
+        namespaces: vec![
+            namespace("root", vec![interface("eth0", &["10.0.2.15/24"])], &[]),
+            lone("red"),
+            lone("blue"),
+        ],
+        switches: Vec::new(),
+    };
+    assert_drawn(&topology, 80, true, "x");
+}

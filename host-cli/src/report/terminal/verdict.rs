@@ -1,0 +1,140 @@
+//! Verdicts in words: what held, what did not and what was expected, what failed as it should with
+//! the mechanism taken away. The control of a negative claim is told with the claim it belongs to.
+
+use netlab_protocol::{Exit, Failure, Place, Verdict, Witness};
+
+use super::page::{MARGIN, Page};
+
+/// Columns of the words before what was expected and what came.
+const ROW: usize = 10;
+
+/// A verdict as lines; `controls` are the controls that held beside it.
+pub(super) fn lines(page: &Page, verdict: &Verdict, controls: &[Verdict]) -> Vec<String> {
+    let claim = &verdict.claim;
+    if verdict.passed {
+        let text = match verdict.witness {
+            Witness::Claim | Witness::Control => claim.clone(),
+            Witness::Without => format!("fails now, as it should: {claim}"),
+            Witness::Restored => format!("put back: {claim}"),
+        };
+        let remark = remark(page, &verdict.actual, controls);
+        let sign = page.symbols.good;
+        return page.signed(sign, &page.palette.good(sign), &(text + &remark));
+    }
+    let text = match verdict.witness {
+        Witness::Claim => claim.clone(),
+        Witness::Control => format!("control: {claim}"),
+        Witness::Without => format!("should fail now and does not: {claim}"),
+        Witness::Restored => format!("put back, and yet: {claim}"),
+    };
+    let mut lines = bad(page, &text);
+    lines.extend(row(page, "expected", &verdict.expected));
+    lines.extend(row(page, "actual", &verdict.actual));
+    if !verdict.look.is_empty() {
+        lines.extend(row(
+            page,
+            "look",
+            &format!("`{}` in `{}`", verdict.look, page.shell(&Place::Root)),
+        ));
+    }
+    lines
+}
+
+/// What went wrong with a command, or with the step as a whole.
+pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
+    let mut lines = bad(page, &summary(failure));
+    let (line, place) = match failure {
+        Failure::Command {
+            line,
+            place,
+            exit,
+            expected,
+            ..
+        } => {
+            lines.extend(row(page, "expected", expected));
+            lines.extend(row(page, "actual", &ended(*exit)));
+            (line, place)
+        }
+        Failure::Background {
+            line, place, text, ..
+        } => {
+            lines.extend(row(page, "command", &format!("`{text}`")));
+            (line, place)
+        }
+        Failure::Missing { .. }
+        | Failure::Exists { .. }
+        | Failure::Busy
+        | Failure::Protocol { .. }
+        | Failure::System { .. } => return lines,
+    };
+    lines.extend(row(
+        page,
+        "where",
+        &format!("line {line} of the lab, in {place}"),
+    ));
+    lines.extend(row(page, "look", &format!("`{}`", page.shell(place))));
+    lines
+}
+
+/// One line that says what failed, for the list at the end.
+pub(super) fn summary(failure: &Failure) -> String {
+    match failure {
+        Failure::Command {
+            text, place, exit, ..
+        } => {
+            format!("`{text}` in {place} {}", did(*exit))
+        }
+        Failure::Background {
+            name,
+            place,
+            problem,
+            ..
+        } => {
+            format!("background \"{name}\" in {place} {problem}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What a claim's proof saw, and its controls, in parentheses.
+fn remark(page: &Page, actual: &str, controls: &[Verdict]) -> String {
+    let good = page.symbols.good;
+    let control = |control: &Verdict| format!("control: {} {good}", control.claim);
+    let actual = Some(actual.to_owned()).filter(|actual| !actual.is_empty());
+    let parts: Vec<String> = actual
+        .into_iter()
+        .chain(controls.iter().map(control))
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join("; "))
+    }
+}
+
+fn bad(page: &Page, text: &str) -> Vec<String> {
+    let sign = page.symbols.bad;
+    page.signed(sign, &page.palette.bad(sign), text)
+}
+
+fn row(page: &Page, word: &str, text: &str) -> Vec<String> {
+    let lead = format!("{:MARGIN$}  {word:<ROW$}", "");
+    page.hanging(&lead, lead.len(), text, str::to_owned)
+}
+
+fn did(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("ended with exit status {code}"),
+        Exit::Signal(signal) => format!("was killed by signal {signal}"),
+        Exit::TimedOut => "did not end within its time limit".to_owned(),
+    }
+}
+
+/// How a command ended, as a noun.
+pub(super) fn ended(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("killed by signal {signal}"),
+        Exit::TimedOut => "killed at its time limit".to_owned(),
+    }
+}
