@@ -99,7 +99,11 @@ mod tests {
                 link: through.map(str::to_owned),
             };
             assert_eq!(
-                judge(&probe, &[route.clone()], &[link.clone()]),
+                judge(
+                    &probe,
+                    std::slice::from_ref(&route),
+                    std::slice::from_ref(&link)
+                ),
                 *outcome,
                 "{to}"
             );

@@ -1,0 +1,230 @@
+//! The life of a lab: opened once, gone with its session, kept only on demand.
+
+use netlab_protocol::{Event, Failure, Needs, Ready, Request};
+
+use crate::client::Client;
+use crate::plans::{SERVER, background, plan, run, step, wired};
+use crate::world::World;
+
+/// A lab that makes some of everything that does not need a switch.
+fn rich() -> netlab_protocol::Plan {
+    let mut actions = wired();
+    actions.extend([
+        run("root", "ip link add veth-1 type veth peer name veth-2"),
+        run(
+            "root",
+            "ip link add dummy-1 type dummy || ip link add dummy-1 type bridge",
+        ),
+        run("root", "mkdir /run/lab; echo x > /run/lab/file"),
+        background("blue", "server", SERVER, Ready::Tcp(4000)),
+        run("red", "setsid sleep 1000 &"),
+    ]);
+    let mut plan = plan(&["red", "blue"], vec![step(actions)]);
+    plan.files = vec!["/run/lab".to_owned(), "/run/lab/file".to_owned()];
+    plan
+}
+
+#[test]
+fn the_first_word_is_a_hello_of_this_build() {
+    let world = World::new();
+    let client = Client::connect(&world);
+    assert_eq!(client.hello.kept, None);
+    assert!(client.hello.uptime_ms > 0);
+    client
+        .hello
+        .clone()
+        .accept(env!("CARGO_PKG_VERSION"))
+        .unwrap();
+    client.hang_up();
+}
+
+#[test]
+fn closing_removes_what_the_lab_made_and_names_it() {
+    let world = World::new();
+    let mut client = Client::open(&world, &rich());
+    let told = client.step(0);
+    assert!(told.passed, "{told:?}");
+    let mut removed = client.close(false);
+    removed.retain(|it| !it.starts_with("process"));
+    assert_eq!(
+        removed,
+        [
+            "interface `dummy-1`",
+            "interface `veth-1`",
+            "namespace `blue`",
+            "namespace `red`",
+            "file `/run/lab/file`",
+            "file `/run/lab`",
+        ]
+    );
+    world.assert_clean();
+    // The same session may go on with the next lab.
+    client.send(&Request::Open(Box::new(rich())));
+    assert_eq!(client.next(), Event::Opened);
+    assert!(client.step(0).passed);
+}
+
+#[test]
+fn a_lost_connection_ends_the_lab() {
+    let world = World::new();
+    let mut client = Client::open(&world, &rich());
+    assert!(client.step(0).passed);
+    client.hang_up();
+    world.assert_clean();
+    assert_eq!(
+        world.shell("ls /run/lab 2>&1 || true"),
+        "ls: cannot access '/run/lab': No such file or directory"
+    );
+}
+
+#[test]
+fn what_was_there_before_stays() {
+    let world = World::new();
+    world.shell("ip netns add green && ip link add mine type veth peer name yours");
+    let mut client = Client::open(&world, &rich());
+    assert!(client.step(0).passed);
+    client.close(false);
+    assert_eq!(world.shell("ip netns"), "green");
+    let links = world.shell("ip -br link | cut -d@ -f1 | cut -d' ' -f1 | sort | xargs");
+    assert_eq!(links, "lo mine yours");
+}
+
+#[test]
+fn a_kept_lab_stands_until_it_is_reset() {
+    let world = World::new();
+    let mut client = Client::open(&world, &rich());
+    assert!(client.step(0).passed);
+    assert_eq!(client.close(true), Vec::<String>::new());
+    client.hang_up();
+    assert_eq!(
+        world.shell("ip netns | sort | cut -d' ' -f1 | xargs"),
+        "blue red"
+    );
+    // Its server still answers, though nobody reads what it prints any more.
+    let mut client = Client::connect(&world);
+    assert_eq!(client.hello.kept.as_deref(), Some("test"));
+    client.send(&Request::Open(Box::new(rich())));
+    assert_eq!(
+        client.next(),
+        Event::Failed(Failure::Protocol {
+            asked: "open lab `test`".to_owned(),
+            problem: "while lab `test` of an earlier session still stands".to_owned(),
+        })
+    );
+    for _ in 0..3 {
+        world.shell(
+            "ip netns exec red perl -MIO::Socket::INET -e \
+             'IO::Socket::INET->new(PeerAddr => \"10.0.0.2:4000\", Timeout => 5) or die'",
+        );
+    }
+    client.send(&Request::Reset);
+    client.closed();
+    world.assert_clean();
+    client.hang_up();
+}
+
+#[test]
+fn what_a_killed_agent_left_is_found_and_reset() {
+    let world = World::new();
+    let mut client = Client::open(&world, &rich());
+    assert!(client.step(0).passed);
+    client.kill();
+    let mut client = Client::connect(&world);
+    assert_eq!(client.hello.kept.as_deref(), Some("test"));
+    client.send(&Request::Reset);
+    client.closed();
+    world.assert_clean();
+}
+
+#[test]
+fn names_that_exist_and_needs_that_do_not_are_refused_before_anything_is_made() {
+    let world = World::new();
+    world.shell("ip netns add red && touch /run/there");
+    let mut client = Client::connect(&world);
+    let with_files = |file: &str| {
+        let mut plan = plan(&[], vec![]);
+        plan.files = vec![file.to_owned()];
+        plan
+    };
+    let needing = |needs: Needs| {
+        let mut plan = plan(&[], vec![]);
+        plan.needs = needs;
+        plan
+    };
+    for (plan, words) in [
+        (
+            plan(&["red"], vec![]),
+            "namespace `red` exists already and was not made by netlab",
+        ),
+        (
+            with_files("/run/there"),
+            "file `/run/there` exists already and was not made by netlab",
+        ),
+        (
+            needing(Needs {
+                commands: vec!["no-such".to_owned()],
+                ..Needs::default()
+            }),
+            "the guest has no command `no-such`",
+        ),
+        (
+            needing(Needs {
+                modules: vec!["no_such".to_owned()],
+                ..Needs::default()
+            }),
+            "the guest has no kernel module `no_such`",
+        ),
+    ] {
+        client.send(&Request::Open(Box::new(plan)));
+        match client.next() {
+            Event::Failed(failure) => assert_eq!(failure.to_string(), words),
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(world.shell("ls /run/netlab"), "lab.lock");
+}
+
+#[test]
+fn a_second_lab_beside_a_running_one_is_refused() {
+    let world = World::new();
+    let mut first = Client::open(&world, &plan(&[], vec![]));
+    let mut second = Client::connect(&world);
+    assert_eq!(
+        second.hello.kept, None,
+        "a lab that runs is not left behind"
+    );
+    for request in [Request::Open(Box::new(plan(&[], vec![]))), Request::Reset] {
+        second.send(&request);
+        assert_eq!(second.next(), Event::Failed(Failure::Busy));
+    }
+    first.close(false);
+    second.send(&Request::Open(Box::new(plan(&[], vec![]))));
+    assert_eq!(second.next(), Event::Opened);
+}
+
+#[test]
+fn requests_out_of_order_are_refused_in_words() {
+    let world = World::new();
+    let mut client = Client::connect(&world);
+    let words = |client: &Client| match client.next() {
+        Event::Failed(failure) => failure.to_string(),
+        event => panic!("{event:?}"),
+    };
+    client.send(&Request::Step { index: 0 });
+    assert_eq!(
+        words(&client),
+        "the agent was asked to run step 0 while no lab is open"
+    );
+    client.send(&Request::Close { keep: false });
+    assert_eq!(
+        words(&client),
+        "the agent was asked to close a lab while none is open"
+    );
+    client.send(&Request::Open(Box::new(plan(&[], vec![]))));
+    assert_eq!(client.next(), Event::Opened);
+    client.send(&Request::Step { index: 4 });
+    assert_eq!(
+        words(&client),
+        "the agent was asked to run step 4 which the plan does not have"
+    );
+}
