@@ -22,6 +22,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// Looks around: where files go, what the output is connected to.
+    ///
+    /// # Errors
+    /// No place for netlab's files can be found.
+    pub fn new(options: Options, cancel: Cancel) -> Result<Self, Error> {
+        let terminal = Terminal::detect();
+        let reporter = Reporter::for_run(terminal, &options);
+        Ok(Self { home: Home::find()?, options, terminal, reporter, cancel })
+    }
+
     /// The instance that `--name` names.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use clap::Parser as _;
 use crate::cancel::Canceller;
 use crate::cli::Cli;
 use crate::context::Context;
-use crate::error::{Error, Exit, Hint as _};
+use crate::error::{Error, Exit};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -53,7 +53,10 @@ async fn run(cli: Cli) -> Exit {
     };
     let verb = async {
         let context = Context::new(options.clone(), cancel)?;
-        commands::run(cli.verb, &context).await
+        let outcome = commands::run(cli.verb, &context).await;
+        // A full disk behind standard output is a failure, even of a lab that passed.
+        context.reporter.finish().map_err(report::print::OutputError::from)?;
+        outcome
     };
     let outcome: Result<Exit, Error> = tokio::select! {
         exit = interrupted_twice => return exit,

@@ -32,7 +32,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     // Every mistake in the file is told before a guest is started.
     let lab = lab::parse(&lab::find(&args.lab)?)?;
-    let paced = !args.auto && (args.step || context.terminal.interactive(&context.options));
+    let paced = !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     super::doctor::offer_qemu(context).await?;
 
     let mut guest = Guest::up(context).await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::report::print;
+use crate::report::{harmless, print};
 
 /// Show the guest's logs
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     for log in logs.iter().filter(|log| args.log.as_deref().is_none_or(|name| name == log.name)) {
         let path = log.path.display().to_string();
         let text = match std::fs::read(&log.path) {
-            Ok(bytes) => Some(print::harmless(&bytes)),
+            Ok(bytes) => Some(harmless_lines(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(LogError::Unreadable { path, source }.into()),
         };
@@ -98,4 +98,9 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         print::text(row.text.as_deref().unwrap_or("(nothing was written)\n"))?;
     }
     Ok(Exit::Good)
+}
+
+/// A log as text. What a guest writes must not drive the learner's terminal.
+fn harmless_lines(bytes: &[u8]) -> String {
+    bytes.split(|&byte| byte == b'\n').map(harmless).collect::<Vec<_>>().join("\n")
 }

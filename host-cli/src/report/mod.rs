@@ -1,21 +1,24 @@
 //! From events to what people and programs read. The rest of netlab emits [`Event`]s; a
 //! [`Renderer`] turns them into a terminal or into JSON lines, and neither knows the other.
 //!
-//! To add a renderer: one file here, and one line where the verb's options choose it.
+//! To add a renderer: one file here, and one line in [`Reporter::for_run`].
 
 mod diagram;
 mod event;
-pub mod json;
-pub mod table;
-pub mod terminal;
+mod json;
+pub mod print;
+pub mod prompt;
+mod table;
+mod terminal;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
+pub use terminal::{Terminal, TerminalRenderer, harmless};
 
-pub use terminal::{Terminal, TerminalRenderer};
+use crate::cli::Options;
 
 /// Turns events into output, one at a time, in order.
 pub trait Renderer: Send {
@@ -47,6 +50,15 @@ impl Reporter {
                 broken: None,
             })),
         }
+    }
+
+    /// Chooses the renderer of this run.
+    pub fn for_run(terminal: Terminal, options: &Options) -> Self {
+        let (stdout, stderr) = (Box::new(io::stdout()), Box::new(io::stderr()));
+        if options.json {
+            return Self::new(Box::new(JsonRenderer::new(stdout)));
+        }
+        Self::new(Box::new(TerminalRenderer::new(terminal, stdout, stderr)))
     }
 
     /// Shows one event.

@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::json::JSON_VERSION;
 use super::table;
-use super::terminal::Terminal;
 use crate::cli::Options;
-use crate::doctor::Finding;
 use crate::error::{Error, Exit, Hint};
 
 /// Standard output could not be written.
