@@ -1,1 +1,3 @@
 //! Tests of whole lab files.
+
+mod builtin;
