@@ -1,1 +1,266 @@
-//! (being written)
+//! What netlab keeps on the host's disk for each guest. The rule: everything of an instance lies
+//! in one folder of its own, so that ending it is removing that folder.
+
+pub mod lock;
+pub mod paths;
+pub mod record;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Exit, Hint};
+
+pub use lock::{InstanceLock, Patience};
+pub use paths::{Home, InstancePaths};
+pub use record::{Record, Stage};
+
+/// Longest name of an instance, in characters: short enough for socket paths and host names.
+const MAX_NAME_LENGTH: usize = 32;
+
+/// A checked name of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The name of the instance that nobody named.
+    pub const DEFAULT: &str = "netlab";
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name under which `known_hosts` has the instance's host key.
+    pub fn host_alias(&self) -> String {
+        format!("netlab-{}", self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = InstanceError;
+
+    fn from_str(text: &str) -> Result<Self, InstanceError> {
+        // A leading hyphen would look like an option wherever the name is typed.
+        let fits = !text.is_empty()
+            && text.len() <= MAX_NAME_LENGTH
+            && !text.starts_with('-')
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if fits { Ok(Self(text.to_owned())) } else { Err(InstanceError::Name(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InstanceError;
+
+    fn try_from(text: String) -> Result<Self, InstanceError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+/// Why the state of an instance can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// Not a name.
+    #[error("`{0}` is no name for an instance")]
+    Name(String),
+    /// The system names no folder for the user's data.
+    #[error("the system names no folder for your data")]
+    NoHome,
+    /// A socket in the instance's folder would have too long a path.
+    #[error(
+        "the path `{}` has {length} bytes, but a socket's path can have only {limit}",
+        path.display()
+    )]
+    PathTooLong {
+        /// The socket.
+        path: PathBuf,
+        /// Its length, in bytes.
+        length: usize,
+        /// What the system takes, in bytes.
+        limit: usize,
+    },
+    /// A file or folder could not be used.
+    #[error("can't {action} `{}`", path.display())]
+    File {
+        /// What was tried, such as `read`.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another netlab holds the instance.
+    #[error("another netlab is starting or ending the guest `{0}` right now")]
+    Busy(Name),
+    /// The record was written by a newer netlab.
+    #[error(
+        "the record `{}` has version {found}, this netlab reads up to {known}",
+        path.display()
+    )]
+    TooNew {
+        /// The record.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that we read.
+        known: u32,
+    },
+    /// The record is no record.
+    #[error("the record `{}` can't be read", path.display())]
+    Corrupt {
+        /// The record.
+        path: PathBuf,
+        /// What the JSON parser says.
+        source: serde_json::Error,
+    },
+}
+
+impl Hint for InstanceError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Name(_) => format!(
+                "use lower-case letters, digits and hyphens, at most {MAX_NAME_LENGTH}, \
+                 such as `--name lab2`"
+            ),
+            Self::NoHome => "name a folder: `NETLAB_HOME=/some/folder netlab …`".to_owned(),
+            Self::PathTooLong { .. } => {
+                "set `NETLAB_HOME` to a folder with a shorter path, such as `~/.netlab`".to_owned()
+            }
+            Self::File { source, path, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => {
+                    format!("free some space on the disk of `{}`", path.display())
+                }
+                _ => format!(
+                    "make sure that `{}` is yours and writable, or set `NETLAB_HOME` to another \
+                     folder",
+                    path.display()
+                ),
+            },
+            Self::Busy(name) => {
+                format!("wait for it, or end it there with Ctrl-C; `netlab status --name {name}`")
+            }
+            Self::TooNew { .. } => {
+                "use the newer netlab for this guest, or another `--name` here".to_owned()
+            }
+            Self::Corrupt { .. } => "`netlab down` clears it away".to_owned(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Name(_) => Exit::Usage,
+            Self::NoHome
+            | Self::PathTooLong { .. }
+            | Self::File { .. }
+            | Self::TooNew { .. }
+            | Self::Corrupt { .. } => Exit::HostLacks,
+            Self::Busy(_) => Exit::GuestDown,
+        }
+    }
+}
+
+/// Puts `bytes` at `path` so that a reader sees the old file or the new one, never a half, and
+/// nobody but the user can read it.
+///
+/// # Errors
+/// [`InstanceError::File`].
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
+    let failed =
+        |source| InstanceError::File { action: "write", path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Temporary files are made with mode 0600, and the mode stays with the rename.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        for good in ["netlab", "lab-2", "0", "a23456789012345678901234567890ab"] {
+            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+        }
+        let too_long = "a234567890123456789012345678901234";
+        for bad in ["", "Lab", "a b", "../x", "-x", "a.b", "é", too_long] {
+            let error = bad.parse::<Name>().unwrap_err();
+            assert_eq!(error.to_string(), format!("`{bad}` is no name for an instance"));
+            assert_eq!(error.exit(), Exit::Usage);
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_is_whole_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        replace_file(&path, b"first").unwrap();
+        replace_file(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn each_error_says_what_to_do() {
+        let path = PathBuf::from("/home/u/record.json");
+        let bad_json = serde_json::from_str::<u8>("x").unwrap_err();
+        let rows: [(InstanceError, &str, &str); 5] = [
+            (
+                InstanceError::NoHome,
+                "the system names no folder for your data",
+                "name a folder: `NETLAB_HOME=/some/folder netlab …`",
+            ),
+            (
+                InstanceError::Busy("lab2".parse().unwrap()),
+                "another netlab is starting or ending the guest `lab2` right now",
+                "wait for it, or end it there with Ctrl-C; `netlab status --name lab2`",
+            ),
+            (
+                InstanceError::TooNew { path: path.clone(), found: 9, known: 1 },
+                "the record `/home/u/record.json` has version 9, this netlab reads up to 1",
+                "use the newer netlab for this guest, or another `--name` here",
+            ),
+            (
+                InstanceError::Corrupt { path: path.clone(), source: bad_json },
+                "the record `/home/u/record.json` can't be read",
+                "`netlab down` clears it away",
+            ),
+            (
+                InstanceError::File {
+                    action: "write",
+                    path,
+                    source: io::ErrorKind::StorageFull.into(),
+                },
+                "can't write `/home/u/record.json`",
+                "free some space on the disk of `/home/u/record.json`",
+            ),
+        ];
+        for (error, message, hint) in rows {
+            assert_eq!(error.to_string(), message);
+            assert_eq!(error.hint(), hint);
+        }
+    }
+}

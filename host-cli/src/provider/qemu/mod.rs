@@ -1,1 +1,432 @@
-//! (being written)
+//! The default way to a guest: QEMU on this host, started as one process of the user's, without
+//! root. The rule: everything between the intent and the finished start is owned by a guard, so
+//! that an error or an interruption leaves neither process nor record behind.
+
+pub mod accel;
+pub mod probe;
+pub mod qmp;
+
+mod boot;
+mod channel;
+mod command;
+mod console;
+pub mod discover;
+mod error;
+mod process;
+mod readiness;
+mod reconcile;
+mod room;
+mod version;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use netlab_protocol::boot::Order;
+use rand::Rng;
+use tokio::time::Instant;
+
+use self::boot::ColdBoot;
+use self::channel::BootChannel;
+use self::command::{Instance, Machine};
+use self::discover::Qemu;
+use self::probe::{Choice, Freshness, Trials};
+use self::process::Guarded;
+use self::qmp::Qmp;
+use self::reconcile::{State, reconcile};
+use super::{Endpoint, LogFile, Provider, Status};
+use crate::error::Error;
+use crate::instance::record::RECORD_VERSION;
+use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage};
+use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
+use crate::report::{Event, Phase, Reporter};
+
+pub use error::QemuError;
+pub use version::Version;
+
+/// How long `down` waits for another netlab that is starting or ending the same guest.
+const DOWN_WAITS: Duration = Duration::from_secs(3);
+
+/// How long `status` does: it only looks.
+const STATUS_WAITS: Duration = Duration::from_millis(300);
+
+/// What the user chose on the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QemuOptions {
+    /// `--qemu` or `NETLAB_QEMU`.
+    pub qemu: Option<PathBuf>,
+    /// `--accel`.
+    pub accelerator: Option<Accelerator>,
+    /// `--port`: the port on 127.0.0.1 for the guest's SSH.
+    pub port: Option<u16>,
+}
+
+/// The files that a guest boots from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifacts {
+    /// The guest's processor.
+    pub architecture: Architecture,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// The root file system.
+    pub root: PathBuf,
+    /// What changes when any of them does.
+    pub digest: String,
+}
+
+/// The secrets that the guest's init asks for.
+#[derive(Clone)]
+pub struct GuestKeys {
+    /// The host key, in dropbear's file format.
+    pub host_key: Vec<u8>,
+    /// The line for `authorized_keys`.
+    pub authorized_key: String,
+}
+
+/// Where the guest's files and keys come from. Both are called on a thread that may block.
+#[derive(Clone)]
+pub struct Sources {
+    /// Finds the image or builds it, and checks that its files are as they were built.
+    pub image: Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>,
+    /// Makes the keys of an instance in its folder.
+    pub keys: Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>,
+}
+
+/// One instance under QEMU.
+pub struct QemuProvider {
+    home: Home,
+    paths: InstancePaths,
+    options: QemuOptions,
+    guest: Architecture,
+    sources: Sources,
+}
+
+/// Everything that is settled before QEMU starts.
+struct Prepared {
+    qemu: Qemu,
+    artifacts: Artifacts,
+    choice: Choice,
+}
+
+impl QemuProvider {
+    /// Takes what an instance is made of. Does nothing yet.
+    pub fn new(
+        home: Home,
+        name: &Name,
+        guest: Architecture,
+        options: QemuOptions,
+        sources: Sources,
+    ) -> Self {
+        let paths = home.instance(name);
+        Self { home, paths, options, guest, sources }
+    }
+
+    /// The command line that `up` would run, program first, without running it. The image is
+    /// built and the accelerator tried if need be.
+    ///
+    /// # Errors
+    /// As `up`, up to the point where QEMU starts.
+    pub async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
+        self.paths.check_socket_length(Platform::HOST)?;
+        let prepared = self.prepare(reporter, Instant::now()).await?;
+        let machine = self.machine(&prepared, &uuid());
+        let program = prepared.qemu.path.to_string_lossy().into_owned();
+        Ok(std::iter::once(program).chain(machine.arguments()).collect())
+    }
+
+    async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
+        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
+        let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
+        let artifacts = blocking("getting the image", move || source(&told)).await?;
+        let since_start = begun.elapsed();
+        reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
+        let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
+        let choice = trials.choose(self.options.accelerator, Freshness::Cached).await?;
+        Ok(Prepared { qemu, artifacts, choice })
+    }
+
+    fn machine(&self, prepared: &Prepared, uuid: &str) -> Machine {
+        let Prepared { qemu, artifacts, choice } = prepared;
+        let instance = Instance {
+            uuid: uuid.to_owned(),
+            root: artifacts.root.clone(),
+            control_channel: self.paths.control_channel(Platform::HOST),
+            boot_channel: self.paths.boot_channel(Platform::HOST),
+            port: self.options.port,
+        };
+        let serial_log = self.paths.serial_log();
+        Machine {
+            instance: Some(instance),
+            ..artifacts.machine(qemu.version, choice.accelerator, &serial_log)
+        }
+    }
+
+    /// Boots the guest, and once more with another accelerator if the one that an earlier trial
+    /// found good turns out not to be.
+    async fn start(&self, reporter: &Reporter, begun: Instant) -> Result<Endpoint, Error> {
+        room::check(self.paths.folder())?;
+        let mut prepared = self.prepare(reporter, begun).await?;
+        let failed = match self.boot(&prepared, reporter, begun).await {
+            Ok(endpoint) => return Ok(endpoint),
+            Err(error) => error,
+        };
+        let Choice { accelerator, cached: true } = prepared.choice else { return Err(failed) };
+        let text = format!(
+            "{} worked here before, but this guest did not come up: trying it anew",
+            accelerator.title()
+        );
+        reporter.emit(Event::Note { text });
+        let Prepared { qemu, artifacts, .. } = &prepared;
+        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
+        let choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
+        if choice.accelerator == accelerator {
+            // It isn't the accelerator's fault.
+            return Err(failed);
+        }
+        prepared.choice = choice;
+        self.boot(&prepared, reporter, begun).await
+    }
+
+    async fn boot(
+        &self,
+        prepared: &Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Endpoint, Error> {
+        let (source, paths) = (Arc::clone(&self.sources.keys), self.paths.clone());
+        let keys = blocking("making the keys", move || source(&paths)).await?;
+        let accelerator = prepared.choice.accelerator;
+        let uuid = uuid();
+        let mut record = Record {
+            version: RECORD_VERSION,
+            uuid: uuid.clone(),
+            qemu: prepared.qemu.path.clone(),
+            accelerator,
+            image: prepared.artifacts.digest.clone(),
+            stage: Stage::Intent,
+        };
+        // Declared before QEMU, so dropped after it: files go when the process is dead.
+        let unfinished = Unfinished { paths: Some(&self.paths) };
+        record.write(&self.paths)?;
+        let arguments = self.machine(prepared, &uuid).arguments();
+        let log = self.paths.qemu_log();
+        let mut qemu = Guarded::spawn(&prepared.qemu.path, &arguments, &log)?;
+        let process = qemu.identity();
+        if let Some(process) = &process {
+            record.stage = Stage::Booting { process: process.clone() };
+            record.write(&self.paths)?;
+        }
+        let cold = ColdBoot {
+            begun,
+            reporter,
+            accelerator,
+            uuid: &uuid,
+            hostname: self.paths.name().as_str(),
+            keys: &keys,
+            control_channel: &self.paths.control_channel(Platform::HOST),
+            boot_channel: &self.paths.boot_channel(Platform::HOST),
+            serial_log: &self.paths.serial_log(),
+            qemu_log: &log,
+            port: self.options.port,
+        };
+        let booted = cold.run(&mut qemu).await;
+        let (port, process) = match (booted, process) {
+            (Ok(port), Some(process)) => (port, process),
+            (Ok(_), None) => return Err(gone_at_once(&prepared.qemu.path)),
+            (Err(error), _) => {
+                // Waited for, so that nothing of it is left when the user reads the error.
+                qemu.kill().await.map_err(|source| QemuError::File {
+                    action: "end",
+                    path: prepared.qemu.path.clone(),
+                    source,
+                })?;
+                return Err(error.into());
+            }
+        };
+        record.stage = Stage::Up { process, port };
+        record.write(&self.paths)?;
+        unfinished.finish();
+        qemu.disown();
+        Ok(self.endpoint(accelerator, port, false))
+    }
+
+    /// Makes sure that a guest which seems to be up is ours and runs, and tells it the time, which
+    /// it has lost if the host slept.
+    async fn attach(&self, record: &Record, port: u16) -> Result<Endpoint, Error> {
+        // A named pipe has had its one client.
+        if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
+            let failed =
+                |source| QemuError::Control { doing: "can't ask QEMU whether the guest runs", source };
+            let control = self.paths.control_channel(Platform::HOST);
+            let mut client = Qmp::connect(&control).await.map_err(failed)?;
+            let answer = client.uuid().await.map_err(failed)?;
+            if answer != record.uuid {
+                let command = "query-uuid".to_owned();
+                return Err(failed(qmp::QmpError::Unexpected { command, answer }).into());
+            }
+            let status = client.status().await.map_err(failed)?;
+            if status != "running" {
+                return Err(QemuError::NotRunning { status }.into());
+            }
+            self.set_clock().await?;
+        }
+        Ok(self.endpoint(record.accelerator, port, true))
+    }
+
+    async fn set_clock(&self) -> Result<(), QemuError> {
+        let broken = |problem| QemuError::Channel { phase: Phase::Network, problem };
+        let address = self.paths.boot_channel(Platform::HOST);
+        let channel = BootChannel::connect(&address).await;
+        let mut channel = channel.map_err(|error| broken(error.to_string()))?;
+        let order = Order::SetClock { unix_nanos: boot::unix_nanos() };
+        channel.order(&order).await.map_err(|error| broken(error.to_string()))
+    }
+
+    fn endpoint(&self, accelerator: Accelerator, port: u16, attached: bool) -> Endpoint {
+        Endpoint {
+            name: self.paths.name().to_string(),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            user: "root".to_owned(),
+            identity: self.paths.identity(),
+            known_hosts: self.paths.known_hosts(),
+            host_alias: self.paths.name().host_alias(),
+            accelerator: accelerator.name().to_owned(),
+            attached,
+        }
+    }
+
+    fn status_of(&self, record: &Record, port: u16) -> Status {
+        Status::Up(self.endpoint(record.accelerator, port, true))
+    }
+}
+
+#[async_trait]
+impl Provider for QemuProvider {
+    async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error> {
+        let begun = Instant::now();
+        self.paths.check_socket_length(Platform::HOST)?;
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let (state, notes) = reconcile(&lock, &self.paths).await?;
+        for text in notes {
+            reporter.emit(Event::Note { text });
+        }
+        match state {
+            State::Up { record, port, .. } => self.attach(&record, port).await,
+            State::Down => self.start(reporter, begun).await,
+        }
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        if !self.paths.folder().exists() {
+            return Ok(Status::Down);
+        }
+        let patience = Patience::UpTo(STATUS_WAITS);
+        match InstanceLock::acquire(&self.paths, patience).await {
+            Ok(lock) => match reconcile(&lock, &self.paths).await?.0 {
+                State::Up { record, port, .. } => Ok(self.status_of(&record, port)),
+                State::Down => Ok(Status::Down),
+            },
+            // Someone is at it: look without touching.
+            Err(crate::instance::InstanceError::Busy(_)) => match Record::read(&self.paths)? {
+                Some(Record { stage: Stage::Up { ref process, port }, .. })
+                    if process.is_alive() =>
+                {
+                    let record = Record::read(&self.paths)?;
+                    Ok(record.map_or(Status::Down, |record| self.status_of(&record, port)))
+                }
+                _ => Ok(Status::Down),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn down(&self) -> Result<Vec<String>, Error> {
+        if !self.paths.folder().exists() {
+            return Ok(Vec::new());
+        }
+        let lock = InstanceLock::acquire(&self.paths, Patience::UpTo(DOWN_WAITS)).await?;
+        let (state, mut ended) = reconcile(&lock, &self.paths).await?;
+        if let State::Up { process, .. } = state {
+            process::end(&process, &self.paths.control_channel(Platform::HOST)).await?;
+            let ProcessIdentity { pid, .. } = process;
+            ended.push(format!("guest `{}` (QEMU, pid {pid})", self.paths.name()));
+        }
+        lock.remove_instance()?;
+        Ok(ended)
+    }
+
+    fn logs(&self) -> Vec<LogFile> {
+        vec![
+            LogFile { name: "serial", path: self.paths.serial_log() },
+            LogFile { name: "qemu", path: self.paths.qemu_log() },
+        ]
+    }
+}
+
+impl Artifacts {
+    /// A machine with this kernel and nothing else.
+    fn machine(&self, version: Version, accelerator: Accelerator, serial_log: &Path) -> Machine {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Machine {
+            platform: Platform::HOST,
+            host: Architecture::HOST,
+            guest: self.architecture,
+            version,
+            accelerator,
+            cpus: u32::try_from(processors).unwrap_or(1).min(command::MAX_CPUS),
+            kernel: self.kernel.clone(),
+            initramfs: self.initramfs.clone(),
+            serial_log: serial_log.to_owned(),
+            console: command::Console::Quiet,
+            instance: None,
+        }
+    }
+}
+
+/// The files of a start, removed unless it is finished.
+struct Unfinished<'a> {
+    paths: Option<&'a InstancePaths>,
+}
+
+impl Unfinished<'_> {
+    fn finish(mut self) {
+        self.paths = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(paths) = self.paths {
+            // What can't be removed now is cleared by whichever command comes next.
+            let _ = paths.clear_run();
+        }
+    }
+}
+
+fn gone_at_once(qemu: &Path) -> Error {
+    QemuError::Spawn { qemu: qemu.to_owned(), source: std::io::ErrorKind::NotFound.into() }.into()
+}
+
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let task = tokio::task::spawn_blocking(work);
+    task.await.map_err(|source| QemuError::Internal { doing, source })?
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes = [0_u8; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = hex::encode(bytes);
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    parts.join("-")
+}

@@ -1,0 +1,165 @@
+//! The lock of an instance: an operating system's file lock, so that it ends with its holder
+//! however that dies, and never has to be removed by hand.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{InstanceError, InstancePaths};
+use crate::platform;
+use crate::report::{Event, Reporter};
+
+/// Time after which a wait is worth a line.
+const WAIT_IS_TOLD_AFTER: Duration = Duration::from_millis(300);
+
+/// Time between two tries: locks of the system can't be waited for without a thread, which could
+/// not be cancelled.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+
+/// What to do while another netlab holds the lock.
+#[derive(Clone, Copy)]
+pub enum Patience<'a> {
+    /// Wait, and say so once.
+    Wait(&'a Reporter),
+    /// Give up after this time.
+    UpTo(Duration),
+}
+
+/// The right to start, end or repair an instance, until it is dropped.
+#[derive(Debug)]
+pub struct InstanceLock {
+    file: File,
+    paths: InstancePaths,
+}
+
+impl InstanceLock {
+    /// Takes the lock, making the instance's folder if need be.
+    ///
+    /// # Errors
+    /// [`InstanceError::Busy`] once `patience` is at its end, [`InstanceError::File`].
+    pub async fn acquire(
+        paths: &InstancePaths,
+        patience: Patience<'_>,
+    ) -> Result<Self, InstanceError> {
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            if let Some(file) = attempt(paths)? {
+                return Ok(Self { file, paths: paths.clone() });
+            }
+            match patience {
+                Patience::Wait(reporter) if !told && begun.elapsed() >= WAIT_IS_TOLD_AFTER => {
+                    told = true;
+                    let text = format!(
+                        "another netlab is starting or ending the guest `{}`: waiting for it",
+                        paths.name()
+                    );
+                    reporter.emit(Event::Note { text });
+                }
+                Patience::UpTo(limit) if begun.elapsed() >= limit => {
+                    return Err(InstanceError::Busy(paths.name().clone()));
+                }
+                Patience::Wait(_) | Patience::UpTo(_) => {}
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+
+    /// Removes the instance's whole folder, the lock last, and lets go of it.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn remove_instance(self) -> Result<(), InstanceError> {
+        let Self { file, paths } = self;
+        let folder = paths.folder();
+        let failed = |source| InstanceError::File {
+            action: "remove the folder",
+            path: folder.to_owned(),
+            source,
+        };
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.path() == paths.lock() {
+                continue;
+            }
+            let is_folder = entry.file_type().map_err(failed)?.is_dir();
+            let removed = if is_folder {
+                fs::remove_dir_all(entry.path())
+            } else {
+                fs::remove_file(entry.path())
+            };
+            removed.map_err(failed)?;
+        }
+        fs::remove_file(paths.lock()).map_err(failed)?;
+        drop(file);
+        match fs::remove_dir(folder) {
+            // Someone who waited for the lock has begun anew.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            result => result.map_err(failed),
+        }
+    }
+}
+
+/// Takes the lock if it is free.
+fn attempt(paths: &InstancePaths) -> Result<Option<File>, InstanceError> {
+    let path = paths.lock();
+    let failed = |action| {
+        let path = path.clone();
+        move |source| InstanceError::File { action, path, source }
+    };
+    paths.create_folder()?;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = match opened {
+        Ok(file) => file,
+        // The folder was removed between the two calls.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("open")(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
+    }
+    // The last holder may have removed the instance, and this file with it, while we opened it: a
+    // lock on a file that nobody else can open protects nothing.
+    let ours = platform::still_at(&file, &path).map_err(failed("look at"))?;
+    Ok(ours.then_some(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Home;
+
+    #[tokio::test]
+    async fn a_held_lock_makes_others_give_up_and_a_removed_one_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        let at_once = Patience::UpTo(Duration::ZERO);
+        let held = InstanceLock::acquire(&paths, at_once).await.unwrap();
+        let error = InstanceLock::acquire(&paths, at_once).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "another netlab is starting or ending the guest `a` right now"
+        );
+        fs::write(paths.serial_log(), "x").unwrap();
+        held.remove_instance().unwrap();
+        assert!(!paths.folder().exists());
+        InstanceLock::acquire(&paths, at_once).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_a_removed_instance_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        let held = InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
+        let (waiter, ()) = tokio::join!(
+            InstanceLock::acquire(&paths, Patience::UpTo(Duration::from_secs(10))),
+            async { held.remove_instance().unwrap() }
+        );
+        let waiter = waiter.unwrap();
+        assert!(platform::still_at(&waiter.file, &paths.lock()).unwrap());
+    }
+}

@@ -1,0 +1,287 @@
+//! Every name on the host's disk, in one table. The rule: paths of sockets are short, because a
+//! system takes only about a hundred bytes of them.
+//!
+//! ```text
+//! <home>/cache/                 shared by all instances: packages, images
+//! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
+//! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
+//! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
+//! <home>/i/<name>/id            the client's private key                   ssh/keys
+//! <home>/i/<name>/known_hosts   the guest's pinned host key                ssh/keys
+//! <home>/i/<name>/serial.log    the guest's console                        QEMU
+//! <home>/i/<name>/qemu.log      what QEMU itself says                      QEMU
+//! <home>/i/<name>/qmp.sock      QEMU's control socket                      QEMU
+//! <home>/i/<name>/boot.sock     host side of the guest's boot channel      QEMU
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{InstanceError, Name};
+use crate::platform::{ChannelKind, Platform};
+
+/// Longest path of a Unix socket, in bytes: macOS has 104 with the final NUL, Linux 108. The
+/// smaller one holds everywhere, so that a home works wherever it is mounted.
+const MAX_SOCKET_PATH_BYTES: usize = 103;
+
+/// The folder of everything that netlab keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// Takes `NETLAB_HOME`, or else the system's folder for the user's data.
+    ///
+    /// # Errors
+    /// [`InstanceError::NoHome`] if there is neither; [`InstanceError::File`] if a relative
+    /// `NETLAB_HOME` can't be made absolute.
+    pub fn from_environment() -> Result<Self, InstanceError> {
+        let root = match std::env::var_os("NETLAB_HOME").filter(|value| !value.is_empty()) {
+            // QEMU outlives our working directory, so its paths must not depend on it.
+            Some(value) => std::path::absolute(&value).map_err(|source| InstanceError::File {
+                action: "find",
+                path: value.into(),
+                source,
+            })?,
+            None => directories::ProjectDirs::from("", "", "netlab")
+                .ok_or(InstanceError::NoHome)?
+                .data_local_dir()
+                .to_owned(),
+        };
+        Ok(Self { root })
+    }
+
+    /// Takes a folder, for tests and tools.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What all instances share.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Which accelerators really work here.
+    pub fn accelerator_verdicts(&self) -> PathBuf {
+        self.cache().join("accel.json")
+    }
+
+    /// Folders of all instances.
+    fn instances_folder(&self) -> PathBuf {
+        self.root.join("i")
+    }
+
+    /// The files of one instance. Makes nothing.
+    pub fn instance(&self, name: &Name) -> InstancePaths {
+        InstancePaths { name: name.clone(), folder: self.instances_folder().join(name.as_str()) }
+    }
+
+    /// Names of all instances that have a folder, sorted.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`] if the folder of folders is there but can't be read.
+    pub fn instances(&self) -> Result<Vec<Name>, InstanceError> {
+        let folder = self.instances_folder();
+        let failed = |source| InstanceError::File { action: "read", path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let file_name = entry.map_err(failed)?.file_name();
+            // Whatever has another name was not made by us.
+            names.extend(file_name.to_str().and_then(|text| text.parse::<Name>().ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// The files of one instance; see the table above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstancePaths {
+    name: Name,
+    folder: PathBuf,
+}
+
+impl InstancePaths {
+    /// The instance's name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The folder of everything below.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Held while the instance starts or ends.
+    pub fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// What runs, or is about to.
+    pub fn record(&self) -> PathBuf {
+        self.folder.join("record.json")
+    }
+
+    /// The client's private key.
+    pub fn identity(&self) -> PathBuf {
+        self.folder.join("id")
+    }
+
+    /// The guest's pinned host key.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.folder.join("known_hosts")
+    }
+
+    /// The guest's console.
+    pub fn serial_log(&self) -> PathBuf {
+        self.folder.join("serial.log")
+    }
+
+    /// What QEMU itself says.
+    pub fn qemu_log(&self) -> PathBuf {
+        self.folder.join("qemu.log")
+    }
+
+    /// QEMU's control channel, as the host connects to it.
+    pub fn control_channel(&self, platform: Platform) -> String {
+        self.channel(platform, "qmp")
+    }
+
+    /// Host side of the guest's boot channel, as the host connects to it.
+    pub fn boot_channel(&self, platform: Platform) -> String {
+        self.channel(platform, "boot")
+    }
+
+    fn channel(&self, platform: Platform, word: &str) -> String {
+        match platform.channel_kind() {
+            ChannelKind::UnixSocket => {
+                self.folder.join(format!("{word}.sock")).to_string_lossy().into_owned()
+            }
+            // Pipes have a name space of their own, without folders.
+            ChannelKind::NamedPipe => format!(r"\\.\pipe\netlab-{}-{word}", self.name),
+        }
+    }
+
+    /// Checks that QEMU can make its sockets.
+    ///
+    /// # Errors
+    /// [`InstanceError::PathTooLong`].
+    pub fn check_socket_length(&self, platform: Platform) -> Result<(), InstanceError> {
+        if platform.channel_kind() == ChannelKind::NamedPipe {
+            return Ok(());
+        }
+        let longest = self.boot_channel(platform);
+        let length = longest.len();
+        if length <= MAX_SOCKET_PATH_BYTES {
+            return Ok(());
+        }
+        let limit = MAX_SOCKET_PATH_BYTES;
+        Err(InstanceError::PathTooLong { path: longest.into(), length, limit })
+    }
+
+    /// Makes the folder, readable by nobody else.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn create_folder(&self) -> Result<(), InstanceError> {
+        crate::platform::create_private_folder(&self.folder).map_err(|source| {
+            InstanceError::File { action: "make the folder", path: self.folder.clone(), source }
+        })
+    }
+
+    /// Removes what QEMU leaves behind when it dies: its sockets, and the record last, so that a
+    /// run cut short in here is taken up again by the next one.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`]; files that aren't there are none.
+    pub fn clear_run(&self) -> Result<(), InstanceError> {
+        if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
+            remove(&PathBuf::from(self.control_channel(Platform::HOST)))?;
+            remove(&PathBuf::from(self.boot_channel(Platform::HOST)))?;
+        }
+        remove(&self.record())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), InstanceError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(InstanceError::File { action: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Hint;
+
+    fn paths(home: &str) -> InstancePaths {
+        Home::at(home.into()).instance(&"netlab".parse().unwrap())
+    }
+
+    #[test]
+    fn a_socket_path_that_no_system_takes_is_refused_with_its_cure() {
+        // "/i/netlab/boot.sock" has 19 bytes.
+        let longest = "/".to_owned() + &"h".repeat(83);
+        paths(&longest).check_socket_length(Platform::Macos).unwrap();
+        let home = longest + "h";
+        let error = paths(&home).check_socket_length(Platform::Linux).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the path `{home}/i/netlab/boot.sock` has 104 bytes, but a socket's path can have \
+                 only 103"
+            )
+        );
+        assert_eq!(
+            error.hint(),
+            "set `NETLAB_HOME` to a folder with a shorter path, such as `~/.netlab`"
+        );
+        paths(&home).check_socket_length(Platform::Windows).unwrap();
+    }
+
+    #[test]
+    fn channels_are_sockets_in_the_folder_or_named_pipes() {
+        let paths = paths("/home/u/n");
+        assert_eq!(paths.control_channel(Platform::Linux), "/home/u/n/i/netlab/qmp.sock");
+        assert_eq!(paths.boot_channel(Platform::Windows), r"\\.\pipe\netlab-netlab-boot");
+    }
+
+    #[test]
+    fn only_folders_with_an_instance_name_are_instances() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned());
+        assert_eq!(home.instances().unwrap(), []);
+        for name in ["b", "a", "Not ours"] {
+            fs::create_dir_all(folder.path().join("i").join(name)).unwrap();
+        }
+        let names: Vec<String> = home.instances().unwrap().into_iter().map(String::from).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn clearing_a_run_keeps_logs_and_does_not_mind_missing_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        paths.create_folder().unwrap();
+        fs::write(paths.record(), "{}").unwrap();
+        fs::write(paths.serial_log(), "boot").unwrap();
+        paths.clear_run().unwrap();
+        paths.clear_run().unwrap();
+        assert!(!paths.record().exists());
+        assert!(paths.serial_log().exists());
+    }
+}

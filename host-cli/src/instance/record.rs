@@ -1,0 +1,156 @@
+//! The record of an instance: what was meant to run, and what runs. The rule: it is written
+//! *before* QEMU starts, so that whatever a crash leaves behind can be found and ended.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{InstanceError, InstancePaths, replace_file};
+use crate::platform::{Accelerator, ProcessIdentity};
+
+/// Version of the file that this netlab writes, and the newest that it reads.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What is known of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`RECORD_VERSION`] of the netlab that wrote it.
+    pub version: u32,
+    /// The machine's UUID: part of QEMU's command line, and what QEMU answers over QMP.
+    pub uuid: String,
+    /// The QEMU that runs it.
+    pub qemu: PathBuf,
+    /// What it runs with.
+    pub accelerator: Accelerator,
+    /// Digest of the image that it was booted from.
+    pub image: String,
+    /// How far its start has come.
+    pub stage: Stage,
+}
+
+/// How far the start of a guest has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stage {
+    /// QEMU is about to be started.
+    Intent,
+    /// QEMU runs, the guest is not ready.
+    Booting {
+        /// QEMU's process.
+        process: ProcessIdentity,
+    },
+    /// The guest's SSH server has answered.
+    Up {
+        /// QEMU's process.
+        process: ProcessIdentity,
+        /// The port on 127.0.0.1 that leads to the guest's port 22.
+        port: u16,
+    },
+}
+
+/// The one field that every version of the file has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl Record {
+    /// Reads the record, or `None` if there is none.
+    ///
+    /// # Errors
+    /// [`InstanceError::TooNew`], [`InstanceError::Corrupt`], [`InstanceError::File`].
+    pub fn read(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
+        let path = paths.record();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
+        };
+        let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
+        let Versioned { version: found } = serde_json::from_slice(&text).map_err(corrupt)?;
+        if found > RECORD_VERSION {
+            let known = RECORD_VERSION;
+            return Err(InstanceError::TooNew { path, found, known });
+        }
+        serde_json::from_slice(&text).map(Some).map_err(corrupt)
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn write(&self, paths: &InstancePaths) -> Result<(), InstanceError> {
+        let path = paths.record();
+        let text = serde_json::to_vec_pretty(self).map_err(|error| InstanceError::File {
+            action: "write",
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        replace_file(&path, &text)
+    }
+
+    /// QEMU's process, once it is known.
+    pub fn process(&self) -> Option<&ProcessIdentity> {
+        match &self.stage {
+            Stage::Intent => None,
+            Stage::Booting { process } | Stage::Up { process, .. } => Some(process),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Home;
+
+    fn record() -> Record {
+        Record {
+            version: RECORD_VERSION,
+            uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            accelerator: Accelerator::Tcg,
+            image: "abc".to_owned(),
+            stage: Stage::Up {
+                process: ProcessIdentity { pid: 7, started: "9 ticks".to_owned() },
+                port: 40123,
+            },
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        paths.create_folder().unwrap();
+        assert_eq!(Record::read(&paths).unwrap(), None);
+        record().write(&paths).unwrap();
+        assert_eq!(Record::read(&paths).unwrap(), Some(record()));
+    }
+
+    #[test]
+    fn the_shape_on_disk_is_the_one_of_version_1() {
+        let text = serde_json::to_string(&record()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"version":1,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
+        );
+    }
+
+    #[test]
+    fn a_newer_record_is_told_from_a_broken_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        paths.create_folder().unwrap();
+        fs::write(paths.record(), r#"{"version":2,"whatever":true}"#).unwrap();
+        let newer = Record::read(&paths).unwrap_err();
+        assert!(matches!(newer, InstanceError::TooNew { found: 2, known: 1, .. }), "{newer}");
+        for broken in ["", "{", r#"{"version":1}"#, r#"{"version":1,"extra":0}"#] {
+            fs::write(paths.record(), broken).unwrap();
+            let error = Record::read(&paths).unwrap_err();
+            assert!(matches!(error, InstanceError::Corrupt { .. }), "{broken}: {error}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Calls that Linux and macOS share. Its twin `os_windows` has the same functions.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use tokio::net::UnixStream;
+
+/// A connection to a character device of QEMU.
+pub type Connection = UnixStream;
+
+/// Connects to the Unix socket at `address`.
+///
+/// # Errors
+/// What the system says; `NotFound` and `ConnectionRefused` mean that QEMU doesn't listen yet.
+pub async fn connect(address: &str) -> io::Result<Connection> {
+    UnixStream::connect(address).await
+}
+
+/// Makes the command's process outlive this one: a closed terminal or a Ctrl-C must not reach it.
+pub fn detach(command: &mut Command) {
+    let new_session = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    #[expect(unsafe_code, reason = "the standard library has no safe way to call setsid")]
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and
+    // turning its errno into an `io::Error` allocates nothing.
+    unsafe {
+        command.pre_exec(new_session);
+    }
+}
+
+/// Whether `file`, opened a while ago, is still the one at `path`.
+///
+/// # Errors
+/// What the system says, except that a missing `path` is a plain `false`.
+pub fn still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match path.metadata() {
+        Ok(there) => Ok(ours.dev() == there.dev() && ours.ino() == there.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder and those above it, for this user alone. One that is there is left as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

@@ -1,0 +1,50 @@
+//! Calls that only Windows has. Its twin `os_unix` has the same functions.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+
+/// `CREATE_NO_WINDOW`: a console program such as QEMU opens none. (`DETACHED_PROCESS` would let
+/// its children open one.)
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+/// `CREATE_NEW_PROCESS_GROUP`: Ctrl-C in our console doesn't reach the process.
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+
+/// A connection to a character device of QEMU.
+pub type Connection = NamedPipeClient;
+
+/// Connects to the named pipe at `address`, such as `\\.\pipe\netlab-boot`.
+///
+/// # Errors
+/// What the system says; `NotFound` means that QEMU hasn't made it yet.
+pub async fn connect(address: &str) -> io::Result<Connection> {
+    ClientOptions::new().open(address)
+}
+
+/// Makes the command's process outlive this one: a closed console or a Ctrl-C must not reach it.
+pub fn detach(command: &mut Command) {
+    command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Whether `file`, opened a while ago, is still the one at `path`.
+///
+/// # Errors
+/// What the system says.
+pub fn still_at(_file: &File, path: &Path) -> io::Result<bool> {
+    // A name whose file is deleted but still open somewhere can't be taken by a new file, so
+    // whatever is there is ours.
+    path.try_exists()
+}
+
+/// Makes a folder and those above it. One that is there is left as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    // The user's data folder already belongs to the user alone, and what is made in it inherits.
+    std::fs::create_dir_all(path)
+}

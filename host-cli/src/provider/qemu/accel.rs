@@ -1,0 +1,306 @@
+//! Which accelerators work on this host, by trial. The rule: neither `/dev/kvm` nor
+//! `-accel help` proves anything; only a kernel that has really booted does.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+use super::console::Console;
+use super::discover::Qemu;
+use super::version::Version;
+use crate::instance::{InstanceError, replace_file};
+use crate::platform::{Accelerator, Architecture};
+
+/// Version of the file of verdicts. One with another version is as good as none.
+const FILE_VERSION: u32 = 1;
+
+/// Verdicts that are kept: a few QEMUs and kernels times two accelerators.
+const KEPT_VERDICTS: usize = 16;
+
+/// First QEMU that runs arm64 guests with HVF reliably.
+const HVF_ON_ARM_SINCE: Version = Version(8, 2, 1);
+
+/// What a trial showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The kernel started its init.
+    Works,
+    /// It did not.
+    Fails {
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Why an accelerator doesn't work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "problem", rename_all = "snake_case")]
+pub enum Problem {
+    /// The host doesn't have it, or this QEMU was built without it.
+    #[error("it is not there: {said}")]
+    Missing {
+        /// QEMU's words.
+        said: String,
+    },
+    /// The user may not use it.
+    #[error("you may not use it: {said}")]
+    NoPermission {
+        /// QEMU's words.
+        said: String,
+    },
+    /// This QEMU is known not to run it.
+    #[error("it needs QEMU {needed} or newer")]
+    QemuTooOld {
+        /// The oldest that does.
+        needed: Version,
+    },
+    /// QEMU gave up.
+    #[error("QEMU gave up: {said}")]
+    Aborted {
+        /// Its last words.
+        said: String,
+    },
+    /// The guest never wrote a byte.
+    #[error("the guest printed nothing in {seconds} s")]
+    Hung {
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// The guest began, but didn't get as far as its init.
+    #[error("the guest got no further than `{last_line}` in {seconds} s")]
+    Stalled {
+        /// The last line of its console.
+        last_line: String,
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// The guest's kernel panicked.
+    #[error("the guest's kernel panicked: {reason}")]
+    Panicked {
+        /// Its own reason.
+        reason: String,
+    },
+}
+
+impl Problem {
+    /// What the user can do about it.
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "turn virtualization on in the firmware and the host system, and take a QEMU that \
+                 was built with it"
+            }
+            Self::NoPermission { .. } => {
+                "`sudo usermod -aG kvm $USER`, then log out and in again"
+            }
+            Self::QemuTooOld { .. } => "install a newer QEMU",
+            Self::Aborted { .. } | Self::Hung { .. } | Self::Stalled { .. } | Self::Panicked { .. } => {
+                "if this host is itself a virtual machine, its own host must allow nested \
+                 virtualization; another QEMU may help, too: `--qemu`"
+            }
+        }
+    }
+
+    /// Whether the verdict is worth keeping: what shows at once, and is cured from outside, is
+    /// better tried again each time.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::NoPermission { .. } | Self::QemuTooOld { .. } => false,
+            Self::Aborted { .. }
+            | Self::Hung { .. }
+            | Self::Stalled { .. }
+            | Self::Panicked { .. } => true,
+        }
+    }
+}
+
+/// What was seen in a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How QEMU ended by itself, in words; `None` if it had to be ended.
+    pub ended: Option<String>,
+    /// QEMU's last words.
+    pub said: Option<String>,
+    /// The guest's console.
+    pub console: Console,
+    /// How long the trial took, in seconds.
+    pub seconds: u64,
+}
+
+/// The line with which the kernel hands over to the init (`init/main.c`): all of its own drivers
+/// have started by then.
+pub const KNOWN_LINE: &str = "Run /init as init process";
+
+impl Outcome {
+    /// Draws the conclusion.
+    pub fn verdict(self) -> Verdict {
+        if self.console.contains(KNOWN_LINE) {
+            return Verdict::Works;
+        }
+        Verdict::Fails { problem: self.problem() }
+    }
+
+    fn problem(self) -> Problem {
+        if let Some(reason) = self.console.panic() {
+            return Problem::Panicked { reason: reason.to_owned() };
+        }
+        let seconds = self.seconds;
+        let Some(ended) = self.ended else {
+            return match self.console.last() {
+                Some(line) => Problem::Stalled { last_line: line.to_owned(), seconds },
+                None => Problem::Hung { seconds },
+            };
+        };
+        let said = self.said.unwrap_or(ended);
+        // The words of accel/kvm/kvm-all.c, target/i386/whpx, accel/hvf and softmmu/vl.c.
+        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if says(&["Permission denied", "Operation not permitted", "HV_DENIED"]) {
+            Problem::NoPermission { said }
+        } else if says(&[
+            "No such file or directory",
+            "invalid accelerator",
+            "No accelerator found",
+            "No such device",
+            "not supported by this host",
+            "HV_UNSUPPORTED",
+        ]) {
+            Problem::Missing { said }
+        } else {
+            Problem::Aborted { said }
+        }
+    }
+}
+
+/// What is known without a trial.
+pub fn known_problem(
+    accelerator: Accelerator,
+    guest: Architecture,
+    version: Version,
+) -> Option<Problem> {
+    let hvf_on_arm = accelerator == Accelerator::Hvf && guest == Architecture::Aarch64;
+    (hvf_on_arm && version < HVF_ON_ARM_SINCE)
+        .then_some(Problem::QemuTooOld { needed: HVF_ON_ARM_SINCE })
+}
+
+/// All that a verdict depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    accelerator: Accelerator,
+    qemu: PathBuf,
+    version: Version,
+    modified: u64,
+    processor: String,
+    host_kernel: String,
+    image: String,
+}
+
+impl Circumstances {
+    /// Looks at the host.
+    ///
+    /// # Errors
+    /// What `sysinfo` says.
+    pub fn here(
+        accelerator: Accelerator,
+        qemu: &Qemu,
+        image: &str,
+    ) -> Result<Self, sysinfo::Error> {
+        let processors = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
+        let system = System::new_with_specifics(processors)?;
+        let processor = system.cpus().first().map(|cpu| cpu.brand().to_owned());
+        Ok(Self {
+            accelerator,
+            qemu: qemu.path.clone(),
+            version: qemu.version,
+            modified: qemu.modified,
+            processor: processor.unwrap_or_default(),
+            host_kernel: System::kernel_version()?,
+            image: image.to_owned(),
+        })
+    }
+}
+
+/// The verdicts of earlier trials, on disk.
+pub struct Verdicts {
+    path: PathBuf,
+    kept: Vec<Kept>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    circumstances: Circumstances,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VerdictFile {
+    version: u32,
+    verdicts: Vec<Kept>,
+}
+
+impl Verdicts {
+    /// Reads the file; one that is missing or not ours to read holds no verdicts, since every one
+    /// of them can be had again by a trial.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn read(path: &Path) -> Result<Self, InstanceError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => {
+                return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
+            }
+        };
+        let file = serde_json::from_slice::<VerdictFile>(&text).ok();
+        let file = file.filter(|file| file.version == FILE_VERSION);
+        let kept = file.map(|file| file.verdicts).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), kept })
+    }
+
+    /// The verdict of an earlier trial under the same circumstances.
+    pub fn find(&self, circumstances: &Circumstances) -> Option<&Verdict> {
+        let kept = self.kept.iter().find(|kept| kept.circumstances == *circumstances);
+        kept.map(|kept| &kept.verdict)
+    }
+
+    /// Keeps a verdict in place of an earlier one.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn keep(
+        &mut self,
+        circumstances: Circumstances,
+        verdict: Verdict,
+    ) -> Result<(), InstanceError> {
+        self.kept.retain(|kept| kept.circumstances != circumstances);
+        let lasting = match &verdict {
+            Verdict::Works => true,
+            Verdict::Fails { problem } => problem.is_lasting(),
+        };
+        if lasting {
+            self.kept.insert(0, Kept { circumstances, verdict });
+            self.kept.truncate(KEPT_VERDICTS);
+        }
+        let failed = |source| InstanceError::File {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        };
+        let verdicts = std::mem::take(&mut self.kept);
+        let file = VerdictFile { version: FILE_VERSION, verdicts };
+        let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
+        self.kept = file.verdicts;
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        replace_file(&self.path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

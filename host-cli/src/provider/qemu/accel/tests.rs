@@ -1,0 +1,110 @@
+//! Verdicts from outcomes that were recorded on real hosts, and their file.
+
+use super::*;
+
+fn outcome(ended: Option<&str>, said: &str, console: &str) -> Outcome {
+    Outcome {
+        ended: ended.map(str::to_owned),
+        said: (!said.is_empty()).then(|| said.to_owned()),
+        console: Console::from_bytes(console.as_bytes()),
+        seconds: 5,
+    }
+}
+
+#[test]
+fn each_way_to_fail_is_told_from_the_others() {
+    let aborted = Some("signal: 6 (SIGABRT) (core dumped)");
+    let exited = Some("exit status: 1");
+    let rows = [
+        (
+            outcome(
+                aborted,
+                "../../target/i386/kvm/kvm.c:3183: kvm_buf_set_msrs: Assertion failed.",
+                "",
+            ),
+            "QEMU gave up: ../../target/i386/kvm/kvm.c:3183: kvm_buf_set_msrs: Assertion failed.",
+        ),
+        (outcome(None, "", ""), "the guest printed nothing in 5 s"),
+        (
+            outcome(None, "", "[    0.0] Linux version 6.12\n[    0.1] Calibrating\n"),
+            "the guest got no further than `[    0.1] Calibrating` in 5 s",
+        ),
+        (
+            outcome(exited, "Could not access KVM kernel module: Permission denied", ""),
+            "you may not use it: Could not access KVM kernel module: Permission denied",
+        ),
+        (
+            outcome(exited, "Could not access KVM kernel module: No such file or directory", ""),
+            "it is not there: Could not access KVM kernel module: No such file or directory",
+        ),
+        (
+            outcome(exited, "-accel hvf: invalid accelerator hvf", ""),
+            "it is not there: -accel hvf: invalid accelerator hvf",
+        ),
+        (outcome(aborted, "", ""), "QEMU gave up: signal: 6 (SIGABRT) (core dumped)"),
+        (
+            outcome(Some("exit status: 0"), "", "Kernel panic - not syncing: no timer\n"),
+            "the guest's kernel panicked: no timer",
+        ),
+    ];
+    for (outcome, words) in rows {
+        let Verdict::Fails { problem } = outcome.verdict() else { panic!("it works: {words}") };
+        assert_eq!(problem.to_string(), words);
+    }
+}
+
+#[test]
+fn a_kernel_that_started_its_init_proves_that_it_works() {
+    // The init finds no disk in a trial, so what comes after the line doesn't count.
+    let console = "[    1.2] Run /init as init process\n[    1.3] Kernel panic - not syncing: x\n";
+    assert_eq!(outcome(Some("exit status: 0"), "", console).verdict(), Verdict::Works);
+}
+
+#[test]
+fn hvf_on_arm_needs_a_newer_qemu() {
+    let problem = |guest, version| known_problem(Accelerator::Hvf, guest, version);
+    let needed = problem(Architecture::Aarch64, Version(8, 2, 0)).unwrap();
+    assert_eq!(needed.to_string(), "it needs QEMU 8.2.1 or newer");
+    assert_eq!(problem(Architecture::Aarch64, Version(8, 2, 1)), None);
+    assert_eq!(problem(Architecture::X86_64, Version(7, 2, 0)), None);
+}
+
+fn circumstances(image: &str) -> Circumstances {
+    Circumstances {
+        accelerator: Accelerator::Kvm,
+        qemu: "/usr/bin/qemu-system-x86_64".into(),
+        version: Version(7, 2, 22),
+        modified: 1,
+        processor: "A processor".to_owned(),
+        host_kernel: "6.1.0".to_owned(),
+        image: image.to_owned(),
+    }
+}
+
+#[test]
+fn verdicts_outlive_the_run_and_belong_to_their_circumstances() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache").join("accel.json");
+    let hung = Verdict::Fails { problem: Problem::Hung { seconds: 5 } };
+    let mut verdicts = Verdicts::read(&path).unwrap();
+    verdicts.keep(circumstances("a"), hung.clone()).unwrap();
+    verdicts.keep(circumstances("b"), Verdict::Works).unwrap();
+    let mut verdicts = Verdicts::read(&path).unwrap();
+    assert_eq!(verdicts.find(&circumstances("a")), Some(&hung));
+    assert_eq!(verdicts.find(&circumstances("b")), Some(&Verdict::Works));
+    assert_eq!(verdicts.find(&circumstances("c")), None);
+    let denied = Problem::NoPermission { said: "EACCES".to_owned() };
+    verdicts.keep(circumstances("a"), Verdict::Fails { problem: denied }).unwrap();
+    let found = Verdicts::read(&path).unwrap();
+    assert_eq!(found.find(&circumstances("a")), None, "a missing permission is tried again");
+}
+
+#[test]
+fn a_file_that_is_not_ours_to_read_holds_no_verdicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accel.json");
+    for text in ["", "{", r#"{"version":2,"verdicts":[]}"#] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(Verdicts::read(&path).unwrap().kept, []);
+    }
+}

@@ -1,0 +1,219 @@
+//! From a machine to QEMU's whole command line. The rule: this is a pure function of plain data,
+//! so that the lines for macOS and Windows are tested wherever netlab is built. Nothing secret is
+//! ever in it: every user of the host can read it.
+
+use std::path::{Path, PathBuf};
+
+use netlab_protocol::boot::PORT_NAME;
+
+use super::version::Version;
+use crate::platform::{Accelerator, Architecture, ChannelKind, Platform};
+
+/// Guest memory, in MiB. The labs of the product run in half of it.
+pub const MEMORY_MIB: u32 = 512;
+
+/// Most processors of a guest: a third one only adds to its boot time.
+pub const MAX_CPUS: u32 = 2;
+
+/// Bound of TCG's cache of translated code, in MiB. Unbounded it grows to 300 MB in a demo.
+const TCG_CACHE_MIB: u32 = 256;
+
+/// What every machine has, even one that only shows whether an accelerator works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The host's system.
+    pub platform: Platform,
+    /// The host's processor.
+    pub host: Architecture,
+    /// The guest's processor.
+    pub guest: Architecture,
+    /// The QEMU that reads the command line.
+    pub version: Version,
+    /// What runs the guest's instructions.
+    pub accelerator: Accelerator,
+    /// Processors of the guest.
+    pub cpus: u32,
+    /// The kernel: for x86_64 guests its uncompressed ELF with a PVH entry, else a raw `Image`.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// The file that gets what the guest writes on its console.
+    pub serial_log: PathBuf,
+    /// How much the kernel says there.
+    pub console: Console,
+    /// Everything else of a real instance; `None` for a trial of the accelerator.
+    pub instance: Option<Instance>,
+}
+
+/// How much the kernel says on its console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// Panics and errors: each line costs time on an emulated serial port.
+    Quiet,
+    /// Everything, for a trial that waits for a line.
+    Full,
+}
+
+/// What makes a machine an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its UUID.
+    pub uuid: String,
+    /// The read-only root file system.
+    pub root: PathBuf,
+    /// QEMU's control channel, as [`crate::instance::InstancePaths::control_channel`] names it.
+    pub control_channel: String,
+    /// The host's side of the boot channel, named likewise.
+    pub boot_channel: String,
+    /// The port on 127.0.0.1 that leads to SSH; `None` lets the system choose a free one.
+    pub port: Option<u16>,
+}
+
+impl Machine {
+    /// Returns QEMU's arguments, without the program's name.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = self.base();
+        if let Some(instance) = &self.instance {
+            arguments.extend(self.devices(instance));
+        }
+        arguments
+    }
+
+    /// Processor, memory, kernel and console.
+    fn base(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
+        add(&["-machine", self.machine()]);
+        add(&["-accel", &self.accel()]);
+        add(&["-cpu", self.cpu()]);
+        add(&["-smp", &self.cpus.to_string()]);
+        add(&["-m", &MEMORY_MIB.to_string()]);
+        // No floppy, no VGA, no CD-ROM, and no surprises from configuration files of the user's:
+        // each device costs the firmware and the kernel time (QEMU manual, "Standard options").
+        add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        // A guest that resets itself ends, so that a panic (see `panic=-1` below) is an exit.
+        add(&["-no-reboot"]);
+        add(&["-kernel", &self.kernel.to_string_lossy()]);
+        add(&["-initrd", &self.initramfs.to_string_lossy()]);
+        add(&["-append", &self.kernel_arguments()]);
+        let file = format!("file,id=console,path={}", escaped(&self.serial_log));
+        add(&["-chardev", &file, "-serial", "chardev:console"]);
+        arguments
+    }
+
+    /// Disk, network, and the two channels to the host.
+    fn devices(&self, instance: &Instance) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
+        add(&["-uuid", &instance.uuid]);
+        let drive = format!(
+            "if=none,id=root,file={},format=raw,readonly=on",
+            escaped(&instance.root)
+        );
+        add(&["-drive", &drive, "-device", "virtio-blk-pci,drive=root"]);
+        // `restrict=on`: the guest reaches neither the host nor what is behind it. 127.0.0.1 must
+        // be named, or the port is open to the whole network. Port 0 is the system's choice, so
+        // nobody can take it between choosing and use; QMP tells which it became. Slirp's first
+        // address is the one that the guest's init gives itself.
+        let port = instance.port.unwrap_or(0);
+        let uplink = format!(
+            "user,id=uplink,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:22"
+        );
+        add(&["-netdev", &uplink]);
+        // `romfile=`: without it QEMU wants a boot ROM that minimal packages don't bring.
+        add(&["-device", "virtio-net-pci,netdev=uplink,romfile="]);
+        add(&["-chardev", &self.channel("boot", &instance.boot_channel)]);
+        add(&["-device", "virtio-serial-pci"]);
+        add(&["-device", &format!("virtserialport,chardev=boot,name={PORT_NAME}")]);
+        add(&["-chardev", &self.channel("control", &instance.control_channel)]);
+        add(&["-mon", "chardev=control,mode=control"]);
+        arguments
+    }
+
+    fn machine(&self) -> &'static str {
+        match (self.guest, self.accelerator) {
+            // q35: the machine whose PVH entry boots Debian's kernel quickest; microvm did not
+            // reach SSH with it.
+            (Architecture::X86_64, _) => "q35",
+            // Apple's framework emulates no GICv2.
+            (Architecture::Aarch64, Accelerator::Hvf) => "virt,gic-version=3",
+            // KVM can only give the interrupt controller that the host has.
+            (Architecture::Aarch64, Accelerator::Kvm) => "virt,gic-version=host",
+            (Architecture::Aarch64, Accelerator::Whpx | Accelerator::Tcg) => "virt",
+        }
+    }
+
+    fn accel(&self) -> String {
+        match self.accelerator {
+            Accelerator::Kvm => "kvm".to_owned(),
+            Accelerator::Hvf => "hvf".to_owned(),
+            // Before QEMU 11 WHPX loses interrupts with its own controller.
+            Accelerator::Whpx if self.version < Version(11, 0, 0) => {
+                "whpx,kernel-irqchip=off".to_owned()
+            }
+            Accelerator::Whpx => "whpx".to_owned(),
+            Accelerator::Tcg => {
+                // x86 orders memory accesses more strictly than Arm does, so only one thread can
+                // emulate it there (QEMU manual, "Multi-threaded TCG").
+                let thread = match (self.host, self.guest) {
+                    (Architecture::Aarch64, Architecture::X86_64) => "single",
+                    _ => "multi",
+                };
+                format!("tcg,thread={thread},tb-size={TCG_CACHE_MIB}")
+            }
+        }
+    }
+
+    fn cpu(&self) -> &'static str {
+        match (self.accelerator, self.guest) {
+            // HVF can't virtualize these two, and QEMU says so on each start.
+            (Accelerator::Hvf, Architecture::X86_64) => "host,-pdpe1gb,-avx512vl",
+            (Accelerator::Kvm | Accelerator::Hvf, _) => "host",
+            // `max` dies on AMD.
+            (Accelerator::Whpx, _) => "qemu64",
+            // rdrand: without it the kernel waits for entropy. `max` makes the kernel set up
+            // features that are dear to emulate.
+            (Accelerator::Tcg, Architecture::X86_64) => "qemu64,+rdrand",
+            (Accelerator::Tcg, Architecture::Aarch64) => "cortex-a57",
+        }
+    }
+
+    fn kernel_arguments(&self) -> String {
+        let console = match self.guest {
+            Architecture::X86_64 => "ttyS0",
+            Architecture::Aarch64 => "ttyAMA0",
+        };
+        let loud = match self.console {
+            Console::Quiet => " quiet",
+            Console::Full => "",
+        };
+        // panic=-1: reboot at once, which `-no-reboot` turns into an exit. The rest is boot time:
+        // self-tests of ciphers, cures for processor bugs in a guest of one user's own, and
+        // clearing memory twice (the host's kernel hands it out cleared).
+        format!(
+            "console={console}{loud} panic=-1 cryptomgr.notests mitigations=off init_on_alloc=0"
+        )
+    }
+
+    fn channel(&self, id: &str, address: &str) -> String {
+        match self.platform.channel_kind() {
+            // `wait=off`: QEMU starts whether or not someone has connected.
+            ChannelKind::UnixSocket => format!(
+                "socket,id={id},path={},server=on,wait=off",
+                escaped(Path::new(address))
+            ),
+            // QEMU adds the prefix of all pipes itself.
+            ChannelKind::NamedPipe => {
+                format!("pipe,id={id},path={}", address.trim_start_matches(r"\\.\pipe\"))
+            }
+        }
+    }
+}
+
+/// A path as an option's value: QEMU ends it at a comma unless that is doubled.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests;

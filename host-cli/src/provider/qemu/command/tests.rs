@@ -1,0 +1,169 @@
+//! The command line as data, for systems that can't be run here.
+
+use super::*;
+
+fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator) -> Machine {
+    Machine {
+        platform,
+        host: processor,
+        guest: processor,
+        version: Version(10, 0, 2),
+        accelerator,
+        cpus: 2,
+        kernel: "/c/vmlinux".into(),
+        initramfs: "/c/initramfs".into(),
+        serial_log: "/i/serial.log".into(),
+        console: Console::Quiet,
+        instance: None,
+    }
+}
+
+fn instance() -> Instance {
+    Instance {
+        uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
+        root: "/c/root.squashfs".into(),
+        control_channel: "/i/qmp.sock".to_owned(),
+        boot_channel: "/i/boot.sock".to_owned(),
+        port: None,
+    }
+}
+
+/// The value behind an option.
+fn value<'a>(arguments: &'a [String], option: &str) -> &'a str {
+    let place = arguments.iter().position(|word| word == option).unwrap();
+    &arguments[place + 1]
+}
+
+#[test]
+fn the_whole_line_of_an_instance() {
+    let machine = Machine {
+        instance: Some(instance()),
+        ..machine(Platform::Linux, Architecture::X86_64, Accelerator::Tcg)
+    };
+    assert_eq!(
+        machine.arguments().join("\n"),
+        "\
+-machine
+q35
+-accel
+tcg,thread=multi,tb-size=256
+-cpu
+qemu64,+rdrand
+-smp
+2
+-m
+512
+-nodefaults
+-no-user-config
+-display
+none
+-no-reboot
+-kernel
+/c/vmlinux
+-initrd
+/c/initramfs
+-append
+console=ttyS0 quiet panic=-1 cryptomgr.notests mitigations=off init_on_alloc=0
+-chardev
+file,id=console,path=/i/serial.log
+-serial
+chardev:console
+-uuid
+5c8f9d0e-0000-4000-8000-000000000000
+-drive
+if=none,id=root,file=/c/root.squashfs,format=raw,readonly=on
+-device
+virtio-blk-pci,drive=root
+-netdev
+user,id=uplink,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22
+-device
+virtio-net-pci,netdev=uplink,romfile=
+-chardev
+socket,id=boot,path=/i/boot.sock,server=on,wait=off
+-device
+virtio-serial-pci
+-device
+virtserialport,chardev=boot,name=netlab.boot
+-chardev
+socket,id=control,path=/i/qmp.sock,server=on,wait=off
+-mon
+chardev=control,mode=control"
+    );
+}
+
+#[test]
+fn processor_and_accelerator_fit_each_host() {
+    use Accelerator::{Hvf, Kvm, Tcg, Whpx};
+    use Architecture::{Aarch64, X86_64};
+    use Platform::{Linux, Macos, Windows};
+    let new = Version(11, 0, 2);
+    let old = Version(7, 2, 0);
+    let rows = [
+        (Linux, X86_64, Kvm, old, "q35", "kvm", "host"),
+        (Linux, X86_64, Tcg, old, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (Linux, Aarch64, Kvm, old, "virt,gic-version=host", "kvm", "host"),
+        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
+        (Macos, X86_64, Hvf, new, "q35", "hvf", "host,-pdpe1gb,-avx512vl"),
+        (Macos, Aarch64, Hvf, new, "virt,gic-version=3", "hvf", "host"),
+        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
+        (Windows, X86_64, Whpx, old, "q35", "whpx,kernel-irqchip=off", "qemu64"),
+        (Windows, X86_64, Whpx, new, "q35", "whpx", "qemu64"),
+        (Windows, X86_64, Tcg, new, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+    ];
+    for (platform, processor, accelerator, version, board, accel, cpu) in rows {
+        let machine = Machine { version, ..machine(platform, processor, accelerator) };
+        let arguments = machine.arguments();
+        let got = ["-machine", "-accel", "-cpu"].map(|option| value(&arguments, option));
+        assert_eq!(got, [board, accel, cpu], "{platform:?} {processor:?} {accelerator} {version}");
+        let console = if processor == Aarch64 { "console=ttyAMA0 " } else { "console=ttyS0 " };
+        assert!(value(&arguments, "-append").starts_with(console));
+    }
+}
+
+#[test]
+fn an_x86_guest_on_an_arm_host_gets_one_thread() {
+    let machine = Machine {
+        host: Architecture::Aarch64,
+        ..machine(Platform::Macos, Architecture::X86_64, Accelerator::Tcg)
+    };
+    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=256");
+}
+
+#[test]
+fn windows_gets_named_pipes() {
+    let machine = Machine {
+        instance: Some(Instance {
+            control_channel: r"\\.\pipe\netlab-a-qmp".to_owned(),
+            boot_channel: r"\\.\pipe\netlab-a-boot".to_owned(),
+            ..instance()
+        }),
+        ..machine(Platform::Windows, Architecture::X86_64, Accelerator::Whpx)
+    };
+    let arguments = machine.arguments();
+    assert!(arguments.contains(&"pipe,id=boot,path=netlab-a-boot".to_owned()));
+    assert!(arguments.contains(&"pipe,id=control,path=netlab-a-qmp".to_owned()));
+}
+
+#[test]
+fn a_chosen_port_and_a_comma_in_a_path_stay_whole() {
+    let machine = Machine {
+        serial_log: "/a,b/serial.log".into(),
+        instance: Some(Instance { port: Some(2222), root: "/a,b/root".into(), ..instance() }),
+        ..machine(Platform::Linux, Architecture::X86_64, Accelerator::Tcg)
+    };
+    let line = machine.arguments().join(" ");
+    assert!(line.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{line}");
+    assert!(line.contains("file=/a,,b/root,format=raw"), "{line}");
+    assert!(line.contains("path=/a,,b/serial.log"), "{line}");
+}
+
+#[test]
+fn a_trial_has_a_loud_console_and_no_devices() {
+    let machine = Machine {
+        console: Console::Full,
+        ..machine(Platform::Linux, Architecture::X86_64, Accelerator::Kvm)
+    };
+    let arguments = machine.arguments();
+    assert!(value(&arguments, "-append").starts_with("console=ttyS0 panic=-1"));
+    assert!(!arguments.iter().any(|word| word == "-device" || word == "-netdev"));
+}

@@ -1,0 +1,228 @@
+//! Finds QEMU on the host. The rule: what the user names is taken or refused, never replaced by
+//! another one.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::timeout;
+
+use super::error::QemuError;
+use super::version::Version;
+use crate::platform::{Architecture, Installer, Platform};
+
+/// Time for `--version`: the first start after an installation may be looked at by a virus scanner.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// A QEMU that netlab can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Qemu {
+    /// The program.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// When its file was last changed, in seconds since 1970.
+    pub modified: u64,
+}
+
+/// Finds the QEMU for such guests and asks its version.
+///
+/// # Errors
+/// [`QemuError::NotThere`], [`QemuError::Missing`], [`QemuError::Unusable`],
+/// [`QemuError::TooOld`].
+pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu, QemuError> {
+    let path = find(named, guest)?;
+    let version = ask_version(&path).await?;
+    let path = check(path, version, install_line(guest))?;
+    let modified = path.metadata().and_then(|metadata| metadata.modified());
+    let modified = modified
+        .ok()
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .map_or(0, |age| age.as_secs());
+    Ok(Qemu { path, version, modified })
+}
+
+/// The first package manager of this host that can install QEMU.
+pub fn installer() -> Option<&'static Installer> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut installers = Platform::HOST.installers().iter();
+    installers.find(|installer| in_path(&path, &program_names(installer.program)).is_some())
+}
+
+/// What to type to install QEMU here.
+pub fn install_line(guest: Architecture) -> Option<String> {
+    installer().map(|installer| line_of(installer, guest))
+}
+
+fn line_of(installer: &Installer, guest: Architecture) -> String {
+    let prefix = if installer.needs_root { "sudo " } else { "" };
+    let commands = installer.commands(guest);
+    let lines: Vec<String> =
+        commands.iter().map(|words| format!("{prefix}{}", words.join(" "))).collect();
+    lines.join(" && ")
+}
+
+fn find(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError> {
+    if let Some(path) = named {
+        let there = path.is_file();
+        return there
+            .then(|| path.to_owned())
+            .ok_or_else(|| QemuError::NotThere { path: path.to_owned() });
+    }
+    let program = Platform::HOST.executable(guest.emulator());
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Some(found) = in_path(&path, std::slice::from_ref(&program)) {
+        return Ok(found);
+    }
+    let folders: Vec<PathBuf> = well_known(Platform::HOST, |name| env::var(name).ok())
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
+    let found = folders.iter().map(|folder| folder.join(&program)).find(|path| path.is_file());
+    found.ok_or_else(|| QemuError::Missing { program, folders, install: install_line(guest) })
+}
+
+/// The folders of the platform's table, with the variables in them filled in; one whose variable
+/// is not set is left out.
+fn well_known(platform: Platform, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let filled = |template: &&str| match template.strip_prefix('%') {
+        None => Some((*template).to_owned()),
+        Some(rest) => {
+            let (name, rest) = rest.split_once('%')?;
+            Some(variable(name)? + rest)
+        }
+    };
+    platform.qemu_folders().iter().filter_map(filled).collect()
+}
+
+fn program_names(program: &str) -> Vec<String> {
+    match Platform::HOST {
+        Platform::Linux | Platform::Macos => vec![program.to_owned()],
+        // scoop is a script.
+        Platform::Windows => vec![format!("{program}.exe"), format!("{program}.cmd")],
+    }
+}
+
+/// Finds a program in folders as `PATH` lists them.
+pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
+    env::split_paths(path)
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|file| file.is_file())
+}
+
+async fn ask_version(path: &Path) -> Result<Version, QemuError> {
+    let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
+    let mut command = tokio::process::Command::new(path);
+    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let output = match timeout(ANSWER_WITHIN, command.output()).await {
+        Ok(output) => output.map_err(|error| unusable(error.to_string()))?,
+        Err(_) => return Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs()))),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    version_in(&said, &complaint).map_err(|line| {
+        unusable(line.map_or_else(|| output.status.to_string(), str::to_owned))
+    })
+}
+
+/// Reads the version, or else returns the line that says what went wrong, if there is one.
+fn version_in<'a>(said: &'a str, complaint: &'a str) -> Result<Version, Option<&'a str>> {
+    let first_line = || complaint.lines().chain(said.lines()).find(|line| !line.trim().is_empty());
+    Version::parse(said).ok_or_else(first_line)
+}
+
+fn check(path: PathBuf, version: Version, install: Option<String>) -> Result<PathBuf, QemuError> {
+    if version < Version::OLDEST {
+        return Err(QemuError::TooOld { path, found: version, install });
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Hint;
+
+    #[test]
+    fn well_known_folders_follow_the_environment() {
+        let variable = |name: &str| match name {
+            "ProgramFiles" => Some(r"C:\Program Files".to_owned()),
+            "USERPROFILE" => Some(r"C:\Users\ada".to_owned()),
+            _ => None,
+        };
+        assert_eq!(
+            well_known(Platform::Windows, variable),
+            [
+                r"C:\Program Files\qemu",
+                r"C:\Users\ada\scoop\apps\qemu\current",
+                r"C:\Users\ada\scoop\shims",
+                r"C:\msys64\ucrt64\bin",
+            ]
+        );
+        assert_eq!(
+            well_known(Platform::Macos, variable),
+            ["/opt/homebrew/bin", "/usr/local/bin", "/opt/local/bin"]
+        );
+    }
+
+    #[test]
+    fn the_first_folder_of_the_path_wins() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for folder in [&one, &two] {
+            std::fs::write(folder.path().join("qemu"), "").unwrap();
+        }
+        let path = env::join_paths([one.path(), two.path()]).unwrap();
+        let names = ["qemu".to_owned()];
+        assert_eq!(in_path(&path, &names), Some(one.path().join("qemu")));
+        assert_eq!(in_path(OsStr::new(""), &names), None);
+    }
+
+    #[tokio::test]
+    async fn a_named_qemu_is_never_replaced_by_another() {
+        let path = Path::new("/nowhere/qemu");
+        let error = discover(Some(path), Architecture::X86_64).await.unwrap_err();
+        assert_eq!(error.to_string(), "there is no QEMU at `/nowhere/qemu`");
+        assert_eq!(
+            error.hint(),
+            "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_no_qemu_is_quoted() {
+        for (said, complaint, line) in [
+            ("hello\n", "", Some("hello")),
+            ("", "\nlibfdt.so.1: not found\n", Some("libfdt.so.1: not found")),
+            ("", "", None),
+        ] {
+            assert_eq!(version_in(said, complaint), Err(line));
+        }
+    }
+
+    #[test]
+    fn an_old_qemu_is_refused_with_its_version_and_the_cure() {
+        let install = Some("sudo apt-get install qemu".to_owned());
+        let error = check("/usr/bin/q".into(), Version(6, 2, 0), install).unwrap_err();
+        assert_eq!(error.to_string(), "`/usr/bin/q` is QEMU 6.2.0, netlab needs 7.2.0 or newer");
+        assert_eq!(
+            error.hint(),
+            "`sudo apt-get install qemu`, or let `netlab doctor --fix` do it, or name one with \
+             `--qemu`"
+        );
+    }
+
+    #[test]
+    fn the_line_to_type_names_sudo_only_where_root_is_needed() {
+        let line = |platform: Platform, place: usize| {
+            line_of(&platform.installers()[place], Architecture::Aarch64)
+        };
+        assert_eq!(
+            line(Platform::Linux, 0),
+            "sudo apt-get update && sudo apt-get install -y --no-install-recommends \
+             qemu-system-arm"
+        );
+        assert_eq!(line(Platform::Macos, 0), "brew install qemu");
+    }
+}

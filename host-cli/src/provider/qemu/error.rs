@@ -1,0 +1,306 @@
+//! Why a guest could not be brought up by QEMU, or not be ended.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::accel::Problem;
+use super::console::Console;
+use super::qmp::QmpError;
+use super::readiness::Row;
+use super::version::Version;
+use crate::error::{Exit, Hint};
+use crate::platform::Accelerator;
+use crate::report::Phase;
+
+/// Any failure of this provider.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// No QEMU anywhere.
+    #[error("QEMU is not installed: there is no `{program}` in `PATH`{}", also_looked(.folders))]
+    Missing {
+        /// The program's name.
+        program: String,
+        /// Where else it was looked for.
+        folders: Vec<PathBuf>,
+        /// The host's own commands to install it, if one of its package managers is known.
+        install: Option<String>,
+    },
+    /// The QEMU that the user named isn't there.
+    #[error("there is no QEMU at `{}`", path.display())]
+    NotThere {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// The program doesn't run, or is no QEMU.
+    #[error("`{} --version` does not work: {problem}", path.display())]
+    Unusable {
+        /// The program.
+        path: PathBuf,
+        /// What came of it.
+        problem: String,
+    },
+    /// QEMU is too old.
+    #[error(
+        "`{}` is QEMU {found}, netlab needs {} or newer",
+        path.display(),
+        Version::OLDEST
+    )]
+    TooOld {
+        /// The program.
+        path: PathBuf,
+        /// Its version.
+        found: Version,
+        /// The host's own commands to install a newer one.
+        install: Option<String>,
+    },
+    /// The accelerator that the user asked for doesn't work.
+    #[error("{} does not work here: {problem}", accelerator.title())]
+    AcceleratorFails {
+        /// Which.
+        accelerator: Accelerator,
+        /// Why.
+        problem: Problem,
+    },
+    /// The host has too little free memory.
+    #[error("the guest needs {needed_mib} MiB of free memory, the host has {available_mib} MiB")]
+    Memory {
+        /// What the guest and QEMU need, in MiB.
+        needed_mib: u64,
+        /// What is free, in MiB.
+        available_mib: u64,
+    },
+    /// The disk is full.
+    #[error(
+        "{needed_mib} MiB must be free on the disk of `{}`, there are {available_mib} MiB",
+        folder.display()
+    )]
+    Disk {
+        /// A folder on the disk.
+        folder: PathBuf,
+        /// What is needed, in MiB.
+        needed_mib: u64,
+        /// What is free, in MiB.
+        available_mib: u64,
+    },
+    /// QEMU could not be started.
+    #[error("can't start `{}`", qemu.display())]
+    Spawn {
+        /// The program.
+        qemu: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file beside the guest could not be used.
+    #[error("can't {action} `{}`", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The port that the user asked for is taken.
+    #[error("port {port} of 127.0.0.1 is taken")]
+    PortTaken {
+        /// Which.
+        port: u16,
+    },
+    /// QEMU ended during the start.
+    #[error(
+        "QEMU ended in phase `{}` ({status}): {}{console}",
+        phase.name(),
+        said.as_deref().unwrap_or("it did not say why")
+    )]
+    Exited {
+        /// The phase of the start.
+        phase: Phase,
+        /// How it ended, in words.
+        status: String,
+        /// Its last words.
+        said: Option<String>,
+        /// The end of the guest's console.
+        console: Console,
+    },
+    /// The guest's kernel panicked.
+    #[error("the guest's kernel panicked in phase `{}`: {reason}{console}", phase.name())]
+    Panicked {
+        /// The phase of the start.
+        phase: Phase,
+        /// The kernel's own reason.
+        reason: String,
+        /// The end of the guest's console.
+        console: Console,
+    },
+    /// The guest didn't get on.
+    #[error(
+        "the guest is stuck in phase `{}`: {} did not happen within {} s{}{console}",
+        row.shown.name(),
+        row.waits_for,
+        waited.as_secs(),
+        likely(*cause)
+    )]
+    Stalled {
+        /// What was waited for.
+        row: &'static Row,
+        /// For how long.
+        waited: Duration,
+        /// The likely cause, if the console tells.
+        cause: Option<&'static str>,
+        /// The end of the guest's console.
+        console: Console,
+    },
+    /// The guest's init gave up.
+    #[error("the guest's init gave up in phase `{}`: {problem}{console}", phase.name())]
+    GaveUp {
+        /// The phase of the start.
+        phase: Phase,
+        /// Its own words.
+        problem: String,
+        /// The end of the guest's console.
+        console: Console,
+    },
+    /// The boot channel broke.
+    #[error("the boot channel broke in phase `{}`: {problem}", phase.name())]
+    Channel {
+        /// The phase of the start.
+        phase: Phase,
+        /// What is wrong.
+        problem: String,
+    },
+    /// QEMU doesn't answer as it should.
+    #[error("{doing}")]
+    Control {
+        /// What was being done.
+        doing: &'static str,
+        /// What is wrong.
+        source: QmpError,
+    },
+    /// The guest is there but doesn't run.
+    #[error("the guest is there, but QEMU says that it is `{status}`")]
+    NotRunning {
+        /// QEMU's word for its state.
+        status: String,
+    },
+    /// Processes can't be looked at.
+    #[error("can't look at the processes of this host")]
+    Processes(#[from] sysinfo::Error),
+    /// QEMU did not end.
+    #[error("QEMU (pid {pid}) did not end within {} s", waited.as_secs())]
+    Survived {
+        /// Its pid.
+        pid: u32,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A part of netlab itself failed.
+    #[error("netlab failed while {doing}")]
+    Internal {
+        /// What was being done.
+        doing: &'static str,
+        /// What happened to the task.
+        source: tokio::task::JoinError,
+    },
+}
+
+fn also_looked(folders: &[PathBuf]) -> String {
+    if folders.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = folders.iter().map(|path| format!("`{}`", path.display())).collect();
+    format!(", nor in {}", names.join(", "))
+}
+
+fn likely(cause: Option<&str>) -> String {
+    cause.map(|cause| format!("; likely {cause}")).unwrap_or_default()
+}
+
+fn install_hint(install: Option<&String>) -> String {
+    match install {
+        Some(commands) => {
+            format!("`{commands}`, or let `netlab doctor --fix` do it, or name one with `--qemu`")
+        }
+        None => "install QEMU with the host's package manager, or name one with `--qemu`".to_owned(),
+    }
+}
+
+impl Hint for QemuError {
+    fn hint(&self) -> String {
+        let serial = "`netlab logs serial` shows the whole console";
+        match self {
+            Self::Missing { install, .. } | Self::TooOld { install, .. } => {
+                install_hint(install.as_ref())
+            }
+            Self::NotThere { .. } => {
+                "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
+                    .to_owned()
+            }
+            Self::Unusable { path, .. } => format!(
+                "run `{} --version` yourself, reinstall QEMU, or name another with `--qemu`",
+                path.display()
+            ),
+            Self::AcceleratorFails { problem, .. } => {
+                format!("{}; or leave out `--accel`, or take `--accel tcg`", problem.cure())
+            }
+            Self::Memory { .. } => {
+                "close some programs, or end other guests with `netlab down --all`".to_owned()
+            }
+            Self::Disk { folder, .. } => format!(
+                "free some space, or set `NETLAB_HOME` to a folder on another disk than `{}`",
+                folder.display()
+            ),
+            Self::Spawn { qemu, .. } => {
+                format!("run `{} --version` to see whether it works at all", qemu.display())
+            }
+            Self::File { path, .. } => format!("make sure that `{}` is yours", path.display()),
+            Self::PortTaken { .. } => {
+                "leave out `--port` to get a free one, or name another".to_owned()
+            }
+            Self::Exited { .. } => {
+                format!("`netlab logs qemu` shows all that QEMU said\n{serial}")
+            }
+            Self::Panicked { .. } => format!(
+                "{serial}\n`netlab image verify` tells whether the image is as it should be"
+            ),
+            Self::Stalled { row, .. } => format!("{}\n{serial}", row.cure),
+            Self::GaveUp { .. } => format!(
+                "{serial}\n`netlab image verify` tells whether the image is as it should be"
+            ),
+            Self::Channel { .. } => format!("try again with `netlab down` and `netlab up`\n{serial}"),
+            Self::Control { .. } | Self::NotRunning { .. } => {
+                "end it with `netlab down`, then start it again with `netlab up`".to_owned()
+            }
+            Self::Processes(_) => "run netlab where `/proc` is mounted".to_owned(),
+            Self::Survived { pid, .. } => format!("end it by hand: `kill -9 {pid}`"),
+            Self::Internal { .. } => {
+                "try again; if it happens again, please report it".to_owned()
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Missing { .. }
+            | Self::TooOld { .. }
+            | Self::Unusable { .. }
+            | Self::AcceleratorFails { .. }
+            | Self::Memory { .. }
+            | Self::Disk { .. }
+            | Self::Spawn { .. }
+            | Self::File { .. }
+            | Self::PortTaken { .. }
+            | Self::Processes(_) => Exit::HostLacks,
+            Self::NotThere { .. } => Exit::Usage,
+            Self::Exited { .. }
+            | Self::Panicked { .. }
+            | Self::Stalled { .. }
+            | Self::GaveUp { .. }
+            | Self::Channel { .. }
+            | Self::Control { .. }
+            | Self::NotRunning { .. }
+            | Self::Survived { .. }
+            | Self::Internal { .. } => Exit::GuestDown,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Tries an accelerator by booting our own kernel with it, and picks one for a guest.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::accel::{Circumstances, KNOWN_LINE, Outcome, Problem, Verdict, Verdicts, known_problem};
+use super::command::{self, Machine};
+use super::console::{self, Console};
+use super::discover::Qemu;
+use super::error::QemuError;
+use super::process::Guarded;
+use super::Artifacts;
+use crate::error::Error;
+use crate::instance::Home;
+use crate::platform::{Accelerator, Platform};
+use crate::report::{Event, Reporter};
+
+/// Time for the kernel to start its init. With working hardware it takes well below a second; a
+/// broken one is found out before anybody thinks that netlab hangs.
+const BOOT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time between two looks at the console's file: no system tells portably that a file has grown.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What is needed to try accelerators.
+pub struct Trials<'a> {
+    /// Whose cache has the verdicts.
+    pub home: &'a Home,
+    /// The QEMU to try.
+    pub qemu: &'a Qemu,
+    /// The kernel to boot.
+    pub artifacts: &'a Artifacts,
+    /// Where to say what is being tried.
+    pub reporter: &'a Reporter,
+}
+
+/// Whether an earlier verdict may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It may.
+    Cached,
+    /// It is to be tried now.
+    Anew,
+}
+
+/// A verdict, and whether it was taken from the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What the trial showed.
+    pub verdict: Verdict,
+    /// Whether the trial was an earlier one.
+    pub cached: bool,
+}
+
+/// The accelerator for a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// Which.
+    pub accelerator: Accelerator,
+    /// Whether that rests on an earlier trial.
+    pub cached: bool,
+}
+
+impl Trials<'_> {
+    /// Picks the best accelerator that works; the user's own choice is tried as well, but not
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`QemuError::AcceleratorFails`] for the user's own choice.
+    pub async fn choose(
+        &self,
+        forced: Option<Accelerator>,
+        freshness: Freshness,
+    ) -> Result<Choice, Error> {
+        if let Some(accelerator) = forced {
+            let finding = self.verdict(accelerator, freshness).await?;
+            return match finding.verdict {
+                Verdict::Works => Ok(Choice { accelerator, cached: finding.cached }),
+                Verdict::Fails { problem } => {
+                    Err(QemuError::AcceleratorFails { accelerator, problem }.into())
+                }
+            };
+        }
+        let foreign = self.artifacts.architecture != crate::platform::Architecture::HOST;
+        for &accelerator in Platform::HOST.accelerators() {
+            // Hardware runs only its own instructions.
+            if foreign && accelerator != Accelerator::Tcg {
+                continue;
+            }
+            let finding = self.verdict(accelerator, freshness).await?;
+            match finding.verdict {
+                Verdict::Works => return Ok(Choice { accelerator, cached: finding.cached }),
+                Verdict::Fails { problem } => {
+                    let text = fallback(accelerator, &problem);
+                    self.reporter.emit(Event::Note { text });
+                }
+            }
+        }
+        Ok(Choice { accelerator: Accelerator::Tcg, cached: false })
+    }
+
+    /// Says whether an accelerator works, from an earlier trial or a new one.
+    ///
+    /// # Errors
+    /// What keeps a trial from being made at all.
+    pub async fn verdict(
+        &self,
+        accelerator: Accelerator,
+        freshness: Freshness,
+    ) -> Result<Finding, Error> {
+        // TCG is a part of QEMU: whether it works is not a matter of the host.
+        if accelerator == Accelerator::Tcg {
+            return Ok(Finding { verdict: Verdict::Works, cached: false });
+        }
+        let guest = self.artifacts.architecture;
+        if let Some(problem) = known_problem(accelerator, guest, self.qemu.version) {
+            return Ok(Finding { verdict: Verdict::Fails { problem }, cached: false });
+        }
+        let circumstances = Circumstances::here(accelerator, self.qemu, &self.artifacts.digest)
+            .map_err(QemuError::from)?;
+        let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
+        if freshness == Freshness::Cached
+            && let Some(verdict) = verdicts.find(&circumstances)
+        {
+            return Ok(Finding { verdict: verdict.clone(), cached: true });
+        }
+        let verdict = self.boot(accelerator).await?.verdict();
+        verdicts.keep(circumstances, verdict.clone())?;
+        Ok(Finding { verdict, cached: false })
+    }
+
+    async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
+        let folder = tempfile::tempdir().map_err(|source| QemuError::File {
+            action: "make a folder in",
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let serial_log = folder.path().join("serial.log");
+        let qemu_log = folder.path().join("qemu.log");
+        let machine = Machine {
+            console: command::Console::Full,
+            ..self.artifacts.machine(self.qemu.version, accelerator, &serial_log)
+        };
+        let begun = Instant::now();
+        let mut qemu = Guarded::spawn(&self.qemu.path, &machine.arguments(), &qemu_log)?;
+        let ended = tokio::select! {
+            ended = qemu.exited() => Some(ended.map_err(|source| QemuError::File {
+                action: "wait for",
+                path: self.qemu.path.clone(),
+                source,
+            })?),
+            () = known_line(&serial_log, begun + BOOT_WITHIN) => None,
+        };
+        let read = |source| QemuError::File {
+            action: "read",
+            path: folder.path().to_owned(),
+            source,
+        };
+        if ended.is_none() {
+            qemu.kill().await.map_err(read)?;
+        }
+        Ok(Outcome {
+            ended: ended.map(|status| status.to_string()),
+            said: console::last_words(&qemu_log).map_err(read)?,
+            console: Console::read(&serial_log).map_err(read)?,
+            seconds: BOOT_WITHIN.as_secs(),
+        })
+    }
+}
+
+/// Returns when the console shows the known line, or at the deadline.
+async fn known_line(serial_log: &Path, deadline: Instant) {
+    while Instant::now() < deadline {
+        // A log that can't be read is an error once the trial is over.
+        if Console::read(serial_log).is_ok_and(|console| console.contains(KNOWN_LINE)) {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The one line about an accelerator that doesn't work.
+fn fallback(accelerator: Accelerator, problem: &Problem) -> String {
+    format!("{} does not work here ({problem}): using TCG, which is slower", accelerator.title())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fall_to_tcg_is_one_line_with_the_reason() {
+        assert_eq!(
+            fallback(Accelerator::Kvm, &Problem::Hung { seconds: 5 }),
+            "KVM does not work here (the guest printed nothing in 5 s): using TCG, which is slower"
+        );
+    }
+}
