@@ -49,6 +49,9 @@ pub struct Options {
     /// Accelerator to use (kvm, hvf, whpx, tcg) instead of the fastest that works
     #[arg(long, global = true, env = "NETLAB_ACCEL", value_name = "NAME")]
     pub accel: Option<String>,
+    /// Port on 127.0.0.1 for the guest's SSH server instead of a free one
+    #[arg(long, global = true, value_name = "PORT")]
+    pub port: Option<u16>,
     /// Debian mirror for the image's packages instead of the snapshot archive
     #[arg(long, global = true, env = "NETLAB_MIRROR", value_name = "URL")]
     pub mirror: Option<String>,

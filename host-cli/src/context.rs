@@ -29,7 +29,7 @@ impl Context {
     pub fn new(options: Options, cancel: Cancel) -> Result<Self, Error> {
         let terminal = Terminal::detect();
         let reporter = Reporter::for_run(terminal, &options);
-        Ok(Self { home: Home::find()?, options, terminal, reporter, cancel })
+        Ok(Self { home: Home::from_environment()?, options, terminal, reporter, cancel })
     }
 
     /// The instance that `--name` names.

@@ -2,7 +2,6 @@
 //! told. How it is built is the `netlab-images` crate's business.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport};
 
@@ -67,62 +66,64 @@ impl ImageSource {
     /// # Errors
     /// [`ImageError::Absent`], or a cache that can't be read.
     pub fn found(&self) -> Result<Image, ImageError> {
-        let store = Store::new(self.cache.clone());
-        store.find(&self.options, binary::INIT)?.ok_or(ImageError::Absent)
+        self.store().find(&self.options, binary::INIT)?.ok_or(ImageError::Absent)
     }
 
-    /// Finds the image, or builds it.
+    /// Finds the image, or builds it, and checks that it is as it was built.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub async fn ensure(&self, reporter: &Reporter) -> Result<Image, Error> {
-        self.blocking(reporter, |store, options, progress| {
-            store.build(options, binary::INIT, progress)
-        })
-        .await
+    pub fn ensure(&self, reporter: &Reporter) -> Result<Image, Error> {
+        let (store, told) = (self.store(), self.told(reporter));
+        self.finish(store.build(&self.options, binary::INIT, &told))
     }
 
     /// Builds the image a second time, compares every byte, and tells what came of it.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub async fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
-        self.blocking(reporter, |store, options, progress| {
-            store.verify_rebuild(options, binary::INIT, progress)
-        })
-        .await
+    pub fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
+        let (store, told) = (self.store(), self.told(reporter));
+        self.finish(store.verify_rebuild(&self.options, binary::INIT, &told))
     }
 
     /// Resolves the recipe anew and writes a lock.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub async fn lock(
+    pub fn lock(
         &self,
         arch: Arch,
         output: &Path,
         reporter: &Reporter,
     ) -> Result<LockSummary, Error> {
-        let output = output.to_owned();
-        self.blocking(reporter, move |_, options, progress| {
-            netlab_images::lock(arch, options.mirror.as_deref(), &output, progress)
-        })
-        .await
+        let mirror = self.options.mirror.as_deref();
+        self.finish(netlab_images::lock(arch, mirror, output, &self.told(reporter)))
     }
 
-    /// Runs a job of the builder on a thread of its own.
-    async fn blocking<T: Send + 'static>(
+    /// Runs one of the jobs above, which take seconds, on a thread of its own.
+    ///
+    /// # Errors
+    /// [`ImageError::Stopped`], or what the job returns.
+    pub async fn on_a_thread<T: Send + 'static>(
         &self,
         reporter: &Reporter,
-        job: impl FnOnce(&Store, &BuildOptions, &dyn Progress) -> Result<T, netlab_images::Error>
-        + Send
-        + 'static,
+        job: impl FnOnce(&Self, &Reporter) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (store, options) = (Store::new(self.cache.clone()), self.options.clone());
-        let told = Told { reporter: reporter.clone(), cancel: self.cancel.clone() };
-        let told = Arc::new(told);
-        let work = tokio::task::spawn_blocking(move || job(&store, &options, told.as_ref()));
-        let outcome = work.await.map_err(ImageError::Stopped)?;
+        let (source, reporter) = (self.clone(), reporter.clone());
+        let work = tokio::task::spawn_blocking(move || job(&source, &reporter));
+        work.await.map_err(ImageError::Stopped)?
+    }
+
+    fn store(&self) -> Store {
+        Store::new(self.cache.clone())
+    }
+
+    fn told(&self, reporter: &Reporter) -> Told {
+        Told { reporter: reporter.clone(), cancel: self.cancel.clone() }
+    }
+
+    fn finish<T>(&self, outcome: Result<T, netlab_images::Error>) -> Result<T, Error> {
         match outcome {
             Err(_) if self.cancel.is_cancelled() => Err(Interrupted.into()),
             outcome => Ok(outcome.map_err(ImageError::Builder)?),

@@ -18,7 +18,7 @@ pub struct Args {
 /// # Errors
 /// An instance that can't be ended; the others are ended all the same.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
-    let names = if args.all { context.home.names()? } else { vec![context.name()?] };
+    let names = if args.all { context.home.instances()? } else { vec![context.name()?] };
     let mut ended = Vec::new();
     let mut failure = None;
     for name in names {

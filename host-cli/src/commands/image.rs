@@ -72,11 +72,16 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
     let images = ImageSource::new(context);
     match verb {
         Verb::Build => {
-            let image = images.ensure(&context.reporter).await?;
+            let job = |images: &ImageSource, reporter: &_| images.ensure(reporter);
+            let image = images.on_a_thread(&context.reporter, job).await?;
             image_line(context, "image", image.key, &image.dir)?;
         }
         Verb::Lock { output } => {
-            let summary = images.lock(Arch::Amd64, &output, &context.reporter).await?;
+            let path = output.clone();
+            let job = move |images: &ImageSource, reporter: &_| {
+                images.lock(Arch::Amd64, &path, reporter)
+            };
+            let summary = images.on_a_thread(&context.reporter, job).await?;
             let row = LockRow {
                 release: summary.version,
                 kernel: summary.kernel,
@@ -98,7 +103,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
             }
         }
         Verb::Verify => {
-            let report = images.verify(&context.reporter).await?;
+            let job = |images: &ImageSource, reporter: &_| images.verify(reporter);
+            let report = images.on_a_thread(&context.reporter, job).await?;
             let rows: Vec<_> = report.files.iter().map(FileRow::from).collect();
             if context.options.json {
                 print::json("verified", &rows)?;

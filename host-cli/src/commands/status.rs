@@ -32,7 +32,7 @@ struct Row {
 /// The instances' folder can't be read.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
     let mut rows = Vec::new();
-    for name in context.home.names()? {
+    for name in context.home.instances()? {
         rows.push(row(context, &name).await?);
     }
     if context.options.json {

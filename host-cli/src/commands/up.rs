@@ -21,7 +21,7 @@ pub struct Args {
 /// Whatever keeps the guest from coming up.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     if args.dry_run {
-        let command = context.provider()?.dry_run(&context.reporter).await?;
+        let command = context.provider()?.command(&context.reporter).await?;
         print::command_line(context.options.json, &command)?;
         return Ok(Exit::Good);
     }

@@ -27,7 +27,7 @@ pub struct Name(String);
 
 impl Name {
     /// The name of the instance that nobody named.
-    pub const DEFAULT: &str = "netlab";
+    pub const DEFAULT: &str = "default";
 
     /// The name as text.
     pub fn as_str(&self) -> &str {

@@ -2,7 +2,7 @@
 //! system takes only about a hundred bytes of them.
 //!
 //! ```text
-//! <home>/cache/                 shared by all instances: packages, images
+//! <home>/cache/                 shared by all instances: packages, images  netlab-images
 //! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
@@ -28,10 +28,12 @@ const MAX_SOCKET_PATH_BYTES: usize = 103;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
+    cache: PathBuf,
 }
 
 impl Home {
-    /// Takes `NETLAB_HOME`, or else the system's folder for the user's data.
+    /// Takes `NETLAB_HOME`, or else the system's folder for the user's data; `NETLAB_CACHE` puts
+    /// what all instances share elsewhere.
     ///
     /// # Errors
     /// [`InstanceError::NoHome`] if there is neither; [`InstanceError::File`] if a relative
@@ -49,12 +51,17 @@ impl Home {
                 .data_local_dir()
                 .to_owned(),
         };
-        Ok(Self { root })
+        let home = Self::at(root);
+        Ok(match std::env::var_os("NETLAB_CACHE").filter(|value| !value.is_empty()) {
+            Some(cache) => Self { cache: cache.into(), ..home },
+            None => home,
+        })
     }
 
     /// Takes a folder, for tests and tools.
     pub fn at(root: PathBuf) -> Self {
-        Self { root }
+        let cache = root.join("cache");
+        Self { root, cache }
     }
 
     /// The folder itself.
@@ -64,7 +71,7 @@ impl Home {
 
     /// What all instances share.
     pub fn cache(&self) -> PathBuf {
-        self.root.join("cache")
+        self.cache.clone()
     }
 
     /// Which accelerators really work here.

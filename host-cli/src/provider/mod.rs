@@ -1,8 +1,7 @@
 //! Ways to a guest. A provider brings a machine up and says how to reach it by SSH; everything
 //! behind that is its own business.
 //!
-//! To add a provider: one file (or folder) here, one line in [`ProviderKind`] and one in
-//! [`provider`].
+//! To add a provider: one file (or folder) here, and one line in [`open`].
 
 pub mod qemu;
 
@@ -11,7 +10,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+use crate::context::Context;
 use crate::error::Error;
+use crate::instance::Name;
 use crate::report::Reporter;
 
 /// How to reach a guest that is up.
@@ -64,6 +65,16 @@ pub trait Provider: Send + Sync {
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
     /// nothing to end is no error.
     async fn down(&self) -> Result<Vec<String>, Error>;
+    /// The command line that `up` would run, program first. Starts nothing.
+    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.
     fn logs(&self) -> Vec<LogFile>;
+}
+
+/// The provider of an instance.
+///
+/// # Errors
+/// An option that means nothing to it.
+pub fn open(context: &Context, name: &Name) -> Result<Box<dyn Provider>, Error> {
+    Ok(Box::new(qemu::QemuProvider::of(context, name)?))
 }

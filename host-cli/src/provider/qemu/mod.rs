@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use netlab_images::Image;
 use netlab_protocol::boot::Order;
 use rand::Rng;
 use tokio::time::Instant;
@@ -37,11 +38,14 @@ use self::process::Guarded;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::{Endpoint, LogFile, Provider, Status};
+use crate::context::Context;
 use crate::error::Error;
+use crate::image::ImageSource;
 use crate::instance::record::RECORD_VERSION;
 use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage};
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
+use crate::ssh::keys::InstanceKeys;
 
 pub use error::QemuError;
 pub use version::Version;
@@ -113,6 +117,31 @@ struct Prepared {
 }
 
 impl QemuProvider {
+    /// The provider of an instance, as the options of this run describe it.
+    ///
+    /// # Errors
+    /// [`QemuError::UnknownAccelerator`].
+    pub fn of(context: &Context, name: &Name) -> Result<Self, Error> {
+        let accelerator = context.options.accel.as_deref().map(str::parse).transpose();
+        let options = QemuOptions {
+            qemu: context.options.qemu.clone(),
+            accelerator: accelerator.map_err(QemuError::UnknownAccelerator)?,
+            port: context.options.port,
+        };
+        let images = ImageSource::new(context);
+        let sources = Sources {
+            image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
+            keys: Arc::new(|paths| {
+                let keys = InstanceKeys::create(paths.folder(), &paths.name().host_alias())?;
+                Ok(GuestKeys {
+                    host_key: keys.dropbear_host_key().to_vec(),
+                    authorized_key: keys.authorized_key()?,
+                })
+            }),
+        };
+        Ok(Self::new(context.home.clone(), name, Architecture::X86_64, options, sources))
+    }
+
     /// Takes what an instance is made of. Does nothing yet.
     pub fn new(
         home: Home,
@@ -123,19 +152,6 @@ impl QemuProvider {
     ) -> Self {
         let paths = home.instance(name);
         Self { home, paths, options, guest, sources }
-    }
-
-    /// The command line that `up` would run, program first, without running it. The image is
-    /// built and the accelerator tried if need be.
-    ///
-    /// # Errors
-    /// As `up`, up to the point where QEMU starts.
-    pub async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
-        self.paths.check_socket_length(Platform::HOST)?;
-        let prepared = self.prepare(reporter, Instant::now()).await?;
-        let machine = self.machine(&prepared, &uuid());
-        let program = prepared.qemu.path.to_string_lossy().into_owned();
-        Ok(std::iter::once(program).chain(machine.arguments()).collect())
     }
 
     async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
@@ -360,11 +376,32 @@ impl Provider for QemuProvider {
         Ok(ended)
     }
 
+    /// The image is built and the accelerator tried if need be.
+    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
+        self.paths.check_socket_length(Platform::HOST)?;
+        let prepared = self.prepare(reporter, Instant::now()).await?;
+        let machine = self.machine(&prepared, &uuid());
+        let program = prepared.qemu.path.to_string_lossy().into_owned();
+        Ok(std::iter::once(program).chain(machine.arguments()).collect())
+    }
+
     fn logs(&self) -> Vec<LogFile> {
         vec![
             LogFile { name: "serial", path: self.paths.serial_log() },
             LogFile { name: "qemu", path: self.paths.qemu_log() },
         ]
+    }
+}
+
+impl From<Image> for Artifacts {
+    fn from(image: Image) -> Self {
+        Self {
+            architecture: Architecture::X86_64,
+            kernel: image.kernel,
+            initramfs: image.initramfs,
+            root: image.root,
+            digest: image.key,
+        }
     }
 }
 
