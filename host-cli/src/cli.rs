@@ -48,7 +48,7 @@ pub struct Options {
     pub qemu: Option<std::path::PathBuf>,
     /// Accelerator to use (kvm, hvf, whpx, tcg) instead of the fastest that works
     #[arg(long, global = true, env = "NETLAB_ACCEL", value_name = "NAME")]
-    pub accel: Option<String>,
+    pub accel: Option<crate::platform::Accelerator>,
     /// Port on 127.0.0.1 for the guest's SSH server instead of a free one
     #[arg(long, global = true, value_name = "PORT")]
     pub port: Option<u16>,

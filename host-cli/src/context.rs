@@ -43,8 +43,8 @@ impl Context {
     /// The provider of the instance that `--name` names.
     ///
     /// # Errors
-    /// A name that can't be one, or paths too long for this system.
+    /// A name that can't be one.
     pub fn provider(&self) -> Result<Box<dyn Provider>, Error> {
-        provider::open(self, &self.name()?)
+        Ok(provider::open(self, &self.name()?))
     }
 }

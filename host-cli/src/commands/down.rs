@@ -22,7 +22,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let mut ended = Vec::new();
     let mut failure = None;
     for name in names {
-        match provider::open(context, &name)?.down().await {
+        match provider::open(context, &name).down().await {
             Ok(words) => ended.extend(words),
             Err(error) => failure = Some(error),
         }

@@ -55,7 +55,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 async fn row(context: &Context, name: &crate::instance::Name) -> Result<Row, Error> {
-    let status = context.cancel.guard(provider::open(context, name)?.status()).await?;
+    let status = context.cancel.guard(provider::open(context, name).status()).await?;
     let mut row = Row {
         name: name.to_string(),
         up: false,

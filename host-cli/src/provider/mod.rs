@@ -72,9 +72,6 @@ pub trait Provider: Send + Sync {
 }
 
 /// The provider of an instance.
-///
-/// # Errors
-/// An option that means nothing to it.
-pub fn open(context: &Context, name: &Name) -> Result<Box<dyn Provider>, Error> {
-    Ok(Box::new(qemu::QemuProvider::of(context, name)?))
+pub fn open(context: &Context, name: &Name) -> Box<dyn Provider> {
+    Box::new(qemu::QemuProvider::of(context, name))
 }

@@ -118,14 +118,10 @@ struct Prepared {
 
 impl QemuProvider {
     /// The provider of an instance, as the options of this run describe it.
-    ///
-    /// # Errors
-    /// [`QemuError::UnknownAccelerator`].
-    pub fn of(context: &Context, name: &Name) -> Result<Self, Error> {
-        let accelerator = context.options.accel.as_deref().map(str::parse).transpose();
+    pub fn of(context: &Context, name: &Name) -> Self {
         let options = QemuOptions {
             qemu: context.options.qemu.clone(),
-            accelerator: accelerator.map_err(QemuError::UnknownAccelerator)?,
+            accelerator: context.options.accel,
             port: context.options.port,
         };
         let images = ImageSource::new(context);
@@ -139,7 +135,7 @@ impl QemuProvider {
                 })
             }),
         };
-        Ok(Self::new(context.home.clone(), name, Architecture::X86_64, options, sources))
+        Self::new(context.home.clone(), name, Architecture::X86_64, options, sources)
     }
 
     /// Takes what an instance is made of. Does nothing yet.
