@@ -271,7 +271,7 @@ fn lease() -> Vec<Event> {
         command("red", "ip -br link show eth0-r"),
         output("red", None, b"eth0-r@if9       UP             5a:1e:00:00:00:01 <BROADCAST,MULTICAST,UP,LOWER_UP>\n"),
         done(0),
-        command("red", "ip -4 -o addr show eth0-r | sed 's/.*inet \\([0-9.]*\\).*/\\1/'"),
+        command("red", "hostname -I | tr -d ' '"),
         output("red", None, b"10.20.30.47"),
         done(0),
         guest(GuestEvent::Kept { name: "RED_IP".to_owned(), value: "10.20.30.47".to_owned() }),

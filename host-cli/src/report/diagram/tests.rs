@@ -119,41 +119,61 @@ pub(in crate::report) fn demo_3() -> Topology {
 }
 
 #[track_caller]
-fn assert_drawn(topology: &Topology, columns: usize, unicode: bool, expected: &str) {
+fn assert_drawn(topology: &Topology, columns: usize, unicode: bool, golden: &str) {
     let join = |line: &Line| {
         line.iter()
             .map(|span| span.text.as_str())
             .collect::<String>()
+            + "\n"
     };
-    let drawn: Vec<String> = draw(topology, columns, unicode).iter().map(join).collect();
-    let widest = drawn.iter().map(|line| line.chars().count()).max().unwrap();
+    let drawn: String = draw(topology, columns, unicode).iter().map(join).collect();
+    let widest = drawn
+        .lines()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap();
     assert!(widest <= columns, "{widest} columns");
-    assert_eq!(
-        drawn.join("\n"),
-        expected.trim_matches('\n'),
-        "\n{}\n",
-        drawn.join("\n")
-    );
+    assert_eq!(drawn, golden, "\n{drawn}");
 }
 
 #[test]
 fn demo_2_is_two_namespaces_on_one_switch() {
-    assert_drawn(&demo_2(), 80, true, "x");
-}
-
-#[test]
-fn demo_3_keeps_each_tenant_in_a_line_of_its_own() {
-    assert_drawn(&demo_3(), 80, true, "x");
-}
-
-#[test]
-fn demo_3_in_forty_columns() {
-    assert_drawn(&demo_3(), 40, true, "x");
+    assert_drawn(
+        &demo_2(),
+        80,
+        true,
+        include_str!("../golden/diagram-demo-2.txt"),
+    );
 }
 
 #[test]
 fn demo_2_in_ascii() {
-    assert_drawn(&demo_2(), 80, false, "x");
+    assert_drawn(
+        &demo_2(),
+        80,
+        false,
+        include_str!("../golden/diagram-demo-2-ascii.txt"),
+    );
+}
+
+#[test]
+fn demo_3_keeps_each_tenant_in_a_line_of_its_own() {
+    assert_drawn(
+        &demo_3(),
+        80,
+        true,
+        include_str!("../golden/diagram-demo-3.txt"),
+    );
+}
+
+#[test]
+fn demo_3_in_forty_columns_is_a_list_of_boxes() {
+    assert_drawn(
+        &demo_3(),
+        40,
+        true,
+        include_str!("../golden/diagram-demo-3-40.txt"),
+    );
 }
 
 #[test]
@@ -163,13 +183,81 @@ fn namespaces_that_are_wired_to_nothing_stand_side_by_side() {
         namespace.interfaces[0].up = false;
         namespace
     };
+    let root = namespace("root", vec![interface("eth0", &["10.0.2.15/24"])], &[]);
+    let namespaces = vec![root, lone("red"), lone("blue")];
+    let topology = Topology {
+        namespaces,
+        switches: Vec::new(),
+    };
+    assert_drawn(
+        &topology,
+        80,
+        true,
+        include_str!("../golden/diagram-demo-1.txt"),
+    );
+}
+
+#[test]
+fn three_tenants_of_which_one_is_not_wired_yet_and_three_ports_share_a_vlan() {
+    let mut topology = demo_3();
+    topology.namespaces.push(namespace(
+        "green",
+        vec![interface("tap-g", &["10.20.30.9/24"])],
+        &[],
+    ));
+    topology
+        .namespaces
+        .push(namespace("spare", Vec::new(), &[]));
+    topology.switches[0]
+        .ports
+        .insert(4, port("tap-g", Some(200)));
+    assert_drawn(
+        &topology,
+        100,
+        true,
+        include_str!("../golden/diagram-wide.txt"),
+    );
+}
+
+#[test]
+fn a_pair_between_two_namespaces_needs_no_switch() {
     let topology = Topology {
         namespaces: vec![
-            namespace("root", vec![interface("eth0", &["10.0.2.15/24"])], &[]),
-            lone("red"),
-            lone("blue"),
+            namespace(
+                "red",
+                vec![veth("a", &["10.1.0.1/30", "10.1.1.1/30"], "blue", "b")],
+                &[],
+            ),
+            namespace(
+                "blue",
+                vec![veth("b", &[], "red", "a")],
+                &["dnsmasq", "dnsmasq"],
+            ),
         ],
         switches: Vec::new(),
     };
-    assert_drawn(&topology, 80, true, "x");
+    assert_drawn(
+        &topology,
+        80,
+        true,
+        include_str!("../golden/diagram-pair.txt"),
+    );
+}
+
+#[test]
+fn what_a_guest_names_its_things_can_not_drive_the_terminal() {
+    let topology = Topology {
+        namespaces: vec![namespace(
+            "root",
+            vec![interface("a\u{1b}[2J", &[])],
+            &["x\ny"],
+        )],
+        switches: Vec::new(),
+    };
+    let text: String = draw(&topology, 40, true)
+        .iter()
+        .flatten()
+        .map(|span| span.text.as_str())
+        .collect();
+    assert!(text.contains("a?[2J") && text.contains("x?y"), "{text}");
 }

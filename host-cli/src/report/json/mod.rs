@@ -47,8 +47,7 @@ impl JsonRenderer {
     }
 
     /// Whether a line about a download is due; the last one always is.
-    fn download_due(&mut self, last: bool) -> bool {
-        let now = Instant::now();
+    fn download_due(&mut self, last: bool, now: Instant) -> bool {
         let due = last
             || self
                 .last_download
@@ -79,7 +78,7 @@ impl Renderer for JsonRenderer {
                 files_done,
                 files,
             } => {
-                if !self.download_due(done >= total) {
+                if !self.download_due(done >= total, Instant::now()) {
                     return Ok(());
                 }
                 Body::Download {

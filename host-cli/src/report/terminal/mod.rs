@@ -206,9 +206,13 @@ impl Renderer for TerminalRenderer {
             } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
-                let came = if *attached { "was up" } else { "up" };
                 let took = units::time(*took);
-                let line = format!("guest {came} in {took} ({accelerator}) {dot} {address}");
+                let came = if *attached {
+                    "was up, reached in"
+                } else {
+                    "up in"
+                };
+                let line = format!("guest {came} {took} ({accelerator}) {dot} {address}");
                 self.progress.ready(&line)
             }
             Event::LabStarted {

@@ -139,10 +139,30 @@ impl Page {
 
     fn plain_lines(&self, indent: usize, text: &str) -> Vec<String> {
         let width = self.columns.saturating_sub(indent).max(1);
-        text.lines()
-            .flat_map(|line| wrap(&harmless(line.as_bytes(), false), width))
-            .collect()
+        let plain = |line: &str| joined(&harmless(line.as_bytes(), false));
+        let lines = text.lines().flat_map(|line| wrap(&plain(line), width));
+        lines.map(|line| line.replace(JOINT, " ")).collect()
     }
+}
+
+/// Stands for a blank at which a line is not broken.
+const JOINT: char = '\u{a0}';
+
+/// Joins the words of what stands in backticks, so that it can be typed as it is read.
+fn joined(line: &str) -> String {
+    let join = |(number, part): (usize, &str)| {
+        // Every other part stands between two backticks.
+        if number % 2 == 1 {
+            part.replace(' ', &JOINT.to_string())
+        } else {
+            part.to_owned()
+        }
+    };
+    line.split('`')
+        .enumerate()
+        .map(join)
+        .collect::<Vec<_>>()
+        .join("`")
 }
 
 /// Breaks a line at blanks; only a word that is longer than a whole line is cut.
@@ -206,6 +226,22 @@ mod tests {
                 .iter()
                 .all(|line| line.len() <= 40)
         );
+    }
+
+    #[test]
+    fn what_is_to_be_typed_is_not_broken_unless_it_is_longer_than_a_line() {
+        let page = page(40, &[]);
+        let text = "look around with `netlab --name second shell red`, then go on";
+        assert_eq!(
+            page.paragraph(2, text),
+            [
+                "  look around with",
+                "  `netlab --name second shell red`, then",
+                "  go on"
+            ]
+        );
+        let long = format!("`{}`", "word ".repeat(20));
+        assert!(page.paragraph(2, &long).iter().all(|line| line.len() <= 40));
     }
 
     #[test]

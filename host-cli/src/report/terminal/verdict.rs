@@ -138,3 +138,141 @@ pub(super) fn ended(exit: Exit) -> String {
         Exit::TimedOut => "killed at its time limit".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::terminal::{DEFAULT_INSTANCE, Terminal};
+
+    fn page() -> Page {
+        let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
+        let terminal = Terminal {
+            input,
+            output,
+            redraw,
+            columns: 80,
+            colour,
+            unicode,
+        };
+        Page::new(&terminal, &["red".to_owned()], DEFAULT_INSTANCE)
+    }
+
+    fn verdict(witness: Witness, passed: bool, actual: &str) -> Verdict {
+        let look = if passed {
+            String::new()
+        } else {
+            "ip route".to_owned()
+        };
+        Verdict {
+            passed,
+            look,
+            ..sample::verdict(witness, "red", "red reaches blue", actual)
+        }
+    }
+
+    #[test]
+    fn every_situation_has_its_words() {
+        let rows = [
+            "          expected  as claimed",
+            "          actual    silence",
+        ];
+        let look = "          look      `ip route` in `netlab shell`";
+        let cases = [
+            (Witness::Claim, "red reaches blue", "red reaches blue"),
+            (
+                Witness::Control,
+                "red reaches blue",
+                "control: red reaches blue",
+            ),
+            (
+                Witness::Without,
+                "fails now, as it should: red reaches blue",
+                "should fail now and does not: red reaches blue",
+            ),
+            (
+                Witness::Restored,
+                "put back: red reaches blue",
+                "put back, and yet: red reaches blue",
+            ),
+        ];
+        for (witness, good, bad) in cases {
+            let lines_of = |passed, actual| lines(&page(), &verdict(witness, passed, actual), &[]);
+            assert_eq!(lines_of(true, ""), [format!("      ✓ {good}")]);
+            assert_eq!(lines_of(true, "2 ms"), [format!("      ✓ {good} (2 ms)")]);
+            let failed = [&format!("      ✗ {bad}"), rows[0], rows[1], look];
+            assert_eq!(lines_of(false, "silence"), failed);
+        }
+    }
+
+    #[test]
+    fn the_controls_of_a_claim_stand_behind_what_came() {
+        let control = verdict(Witness::Control, true, "");
+        let claim = verdict(Witness::Claim, true, "");
+        assert_eq!(
+            lines(&page(), &claim, &[control]),
+            ["      ✓ red reaches blue (control: red reaches blue ✓)"]
+        );
+    }
+
+    #[test]
+    fn a_failure_says_what_where_and_how() {
+        let (line, place, text) = (48, sample::place("red"), "dhclient eth0-r".to_owned());
+        let expected = "exit status 0".to_owned();
+        let command = |exit| Failure::Command {
+            line,
+            place: place.clone(),
+            text: text.clone(),
+            exit,
+            expected: expected.clone(),
+        };
+        let tail = |lines: Vec<String>| lines.join("\n");
+        let cases = [
+            (Exit::Code(2), "ended with exit status 2", "exit status 2"),
+            (
+                Exit::Signal(9),
+                "was killed by signal 9",
+                "killed by signal 9",
+            ),
+            (
+                Exit::TimedOut,
+                "did not end within its time limit",
+                "killed at its time limit",
+            ),
+        ];
+        for (exit, did, actual) in cases {
+            assert_eq!(
+                tail(failure(&page(), &command(exit))),
+                format!(
+                    "      ✗ `dhclient eth0-r` in red {did}\n          \
+                     expected  exit status 0\n          \
+                     actual    {actual}\n          \
+                     where     line 48 of the lab, in red\n          \
+                     look      `netlab shell red`"
+                )
+            );
+        }
+        let (name, problem) = ("server".to_owned(), "was not ready within 5 s".to_owned());
+        let background = Failure::Background {
+            line,
+            place: Place::Root,
+            name,
+            text,
+            problem,
+        };
+        assert_eq!(
+            tail(failure(&page(), &background)),
+            "      ✗ background \"server\" in root was not ready within 5 s\n          \
+             command   `dhclient eth0-r`\n          \
+             where     line 48 of the lab, in root\n          \
+             look      `netlab shell`"
+        );
+        let missing = Failure::Missing {
+            what: "command `nft`".to_owned(),
+        };
+        assert_eq!(
+            failure(&page(), &missing),
+            ["      ✗ the guest has no command `nft`"]
+        );
+    }
+}
