@@ -1,1 +1,10 @@
-//! (being written)
+//! The agent's side of the host: ships it into the guest, says hello, and carries requests and
+//! events over one SSH channel.
+
+pub mod binary;
+mod error;
+mod session;
+mod ship;
+
+pub use error::SessionError;
+pub use session::Session;

@@ -1,0 +1,81 @@
+//! After the network: asks for the secrets, starts the SSH server, and then looks after the guest
+//! until it powers off. One loop for both, since a host may come, go and come back in either.
+
+use std::time::Duration;
+
+use netlab_protocol::boot::{Order, Phase, Report, Secrets};
+
+use crate::error::InitError;
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::ssh_server::{SshServer, reap};
+use crate::{clock, console, identity};
+
+/// How soon a host that was away is noticed while the guest waits for its secrets: somebody is
+/// looking at the clock.
+const RECONNECT_AT_BOOT: Duration = Duration::from_millis(5);
+
+/// The same once the guest is up: only the wall clock waits for it, and many guests may idle on
+/// one laptop.
+const RECONNECT_LATER: Duration = Duration::from_millis(500);
+
+/// Runs until somebody asks the guest to power off.
+pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(), InitError> {
+    progress.say(Report::NeedSecrets)?;
+    let mut server = None;
+    loop {
+        while let Some(order) = next_order(progress, server.is_some())? {
+            match order {
+                Order::SetClock { unix_nanos } => clock::set(unix_nanos)?,
+                Order::Begin(_) if server.is_some() => {
+                    console::say("a second set of secrets was ignored");
+                }
+                Order::Begin(secrets) => server = Some(begin(*secrets, progress, signals)?),
+            }
+        }
+        let reconnect = if server.is_some() {
+            RECONNECT_LATER
+        } else {
+            RECONNECT_AT_BOOT
+        };
+        progress.wait(signals, reconnect)?;
+        if signals.power_off_wanted()? {
+            console::say("powering off");
+            return Ok(());
+        }
+        while let Some(status) = reap()? {
+            if let Some(server) = &mut server {
+                server.child_ended(&status, signals)?;
+            }
+        }
+    }
+}
+
+/// Returns the host's next order. One that makes no sense ends a boot, but not a running guest.
+fn next_order(progress: &mut Progress, running: bool) -> Result<Option<Order>, InitError> {
+    match progress.next_order() {
+        Ok(order) => Ok(order),
+        Err(error) if running => {
+            console::say(&format!("an order of the host was ignored: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(InitError::Secrets {
+            problem: error.to_string(),
+        }),
+    }
+}
+
+/// Takes on the secrets and starts the SSH server.
+fn begin(
+    secrets: Secrets,
+    progress: &mut Progress,
+    signals: &Signals,
+) -> Result<SshServer, InitError> {
+    progress.forget(&Report::NeedSecrets);
+    identity::take_on(secrets)?;
+    progress.reached(Phase::Secrets)?;
+    let server = SshServer::start(signals)?;
+    progress.reached(Phase::Ssh)?;
+    progress.say(Report::Ready)?;
+    Ok(server)
+}

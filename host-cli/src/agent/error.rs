@@ -1,0 +1,107 @@
+//! What can go wrong between netlab and its agent.
+
+use std::time::Duration;
+
+use netlab_protocol::{FrameError, HelloMismatch};
+
+use crate::error::{Exit, Hint};
+use crate::ssh::SshError;
+
+/// Why a session could not be opened or went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The connection below it failed.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
+    /// The agent could not be put into the guest.
+    #[error(
+        "could not put the agent into the guest: {problem}{}",
+        last_words(words)
+    )]
+    Ship {
+        /// What happened instead.
+        problem: String,
+        /// What the guest said on standard error.
+        words: String,
+    },
+    /// The agent was started and said nothing.
+    #[error("the guest's agent did not say hello within {} s{}", limit.as_secs(), last_words(words))]
+    NoHello {
+        /// Its deadline.
+        limit: Duration,
+        /// What it said on standard error.
+        words: String,
+    },
+    /// The agent is of another build.
+    #[error(transparent)]
+    Mismatch(#[from] HelloMismatch),
+    /// A message could not be written or read.
+    #[error("the conversation with the guest's agent broke while {doing}")]
+    Frame {
+        /// What it was about.
+        doing: String,
+        /// What was wrong with the message.
+        #[source]
+        source: FrameError,
+    },
+    /// The agent or the connection to it ended.
+    #[error(
+        "the guest's agent was lost while {doing}: {cause}{}",
+        last_words(words)
+    )]
+    Lost {
+        /// What it was doing.
+        doing: String,
+        /// How it ended.
+        cause: String,
+        /// What it said last on standard error.
+        words: String,
+    },
+    /// The agent answered with something else than what was asked for.
+    #[error("the guest's agent said `{said}` while {doing}")]
+    Unexpected {
+        /// What it was asked for.
+        doing: String,
+        /// The kind of event that came.
+        said: String,
+    },
+}
+
+impl Hint for SessionError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Ssh(error) => return error.hint(),
+            Self::Ship { .. } => {
+                "see whether the guest has memory left: `netlab exec -- df /run`"
+            }
+            Self::NoHello { .. } => "see what the guest says: `netlab logs serial`",
+            Self::Mismatch(_) | Self::Frame { .. } | Self::Unexpected { .. } => {
+                "start the guest anew with `netlab down`, then `netlab up`"
+            }
+            Self::Lost { .. } => {
+                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs serial`"
+            }
+        }
+        .to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ssh(error) => error.exit(),
+            Self::Ship { .. } | Self::NoHello { .. } => Exit::GuestDown,
+            Self::Mismatch(_)
+            | Self::Frame { .. }
+            | Self::Lost { .. }
+            | Self::Unexpected { .. } => Exit::ConnectionLost,
+        }
+    }
+}
+
+/// Adds what a program said last, if it said anything.
+fn last_words(words: &str) -> String {
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!("; its last words: {words}")
+    }
+}

@@ -1,0 +1,188 @@
+//! Puts the agent into the guest and starts it, on one channel and in one round trip: the guest's
+//! shell says whether it has this build already, takes the bytes if not, and becomes the agent.
+
+use super::error::SessionError;
+use crate::ssh::{Channel, Connection, Piece, SshError};
+
+/// Folder in the guest's memory that holds an agent for each build, by its hash.
+const FOLDER: &str = "/run/netlab/bin";
+
+/// Bytes that are sent at once: a few packets of SSH.
+const CHUNK_BYTES: usize = 128 * 1024;
+
+/// What the guest's shell answers before it becomes the agent.
+const HAVE: &[u8] = b"have\n";
+/// The other answer, of the same length.
+const NEED: &[u8] = b"need\n";
+
+/// A started agent, and what it has said so far.
+pub struct Started {
+    /// The channel to it.
+    pub channel: Channel,
+    /// Bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// Bytes of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Ships the agent, unless the guest has it, and starts it as `serve`.
+///
+/// # Errors
+/// [`SessionError::Ship`] or a lost connection.
+pub async fn ship(
+    connection: &Connection,
+    agent: &[u8],
+    hash: &str,
+) -> Result<Started, SessionError> {
+    let script = script(hash, agent.len());
+    let channel = connection.exec(&script).await?;
+    let mut started = Started {
+        channel,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    };
+    let answer = started.answer().await?;
+    if answer == NEED {
+        for chunk in agent.chunks(CHUNK_BYTES) {
+            let sent = started
+                .channel
+                .outgoing
+                .send(chunk.to_vec(), "sending the agent")
+                .await;
+            if let Err(error) = sent {
+                return Err(started.instead_of(error).await);
+            }
+        }
+    } else if answer != HAVE {
+        let problem = format!("its shell answered `{}`", answer.escape_ascii());
+        return Err(started.failed(problem));
+    }
+    Ok(started)
+}
+
+impl Started {
+    /// Returns the shell's first line, and keeps what comes after it.
+    async fn answer(&mut self) -> Result<Vec<u8>, SessionError> {
+        while self.stdout.len() < HAVE.len() {
+            match self.channel.incoming.next().await {
+                Some(Piece::Stdout(bytes)) => self.stdout.extend(bytes),
+                Some(Piece::Stderr(bytes)) => self.stderr.extend(bytes),
+                Some(Piece::Ended(status)) => {
+                    return Err(self.failed(format!("its shell ended with exit status {status}")));
+                }
+                None => {
+                    let seen = "the channel was closed";
+                    return Err(self
+                        .channel
+                        .outgoing
+                        .lost("shipping the agent", &seen)
+                        .into());
+                }
+            }
+        }
+        let rest = self.stdout.split_off(HAVE.len());
+        Ok(std::mem::replace(&mut self.stdout, rest))
+    }
+
+    /// Looks for the guest's own account of a failure that shows here as a closed channel.
+    async fn instead_of(mut self, error: SshError) -> SessionError {
+        while let Some(piece) = self.channel.incoming.next().await {
+            match piece {
+                Piece::Stdout(_) => {}
+                Piece::Stderr(bytes) => self.stderr.extend(bytes),
+                Piece::Ended(status) => {
+                    return self.failed(format!("its shell ended with exit status {status}"));
+                }
+            }
+        }
+        error.into()
+    }
+
+    fn failed(&self, problem: String) -> SessionError {
+        let words = String::from_utf8_lossy(&self.stderr).trim().to_owned();
+        SessionError::Ship { problem, words }
+    }
+}
+
+/// Returns the shell line. The file is moved into place only when it is whole, so a connection
+/// that breaks leaves none that a later session would start.
+fn script(hash: &str, size: usize) -> String {
+    let script = format!(
+        "set -eu; umask 077; agent={FOLDER}/{hash}; new=$agent.$$
+if [ -x $agent ]; then echo have; else
+  echo need; mkdir -p {FOLDER}; trap 'rm -f $new' EXIT
+  head -c {size} >$new
+  if [ $(wc -c <$new) -ne {size} ]; then echo \"the agent came in part\" >&2; exit 1; fi
+  chmod 700 $new; mv $new $agent
+fi
+exec $agent serve"
+    );
+    // The guest's login shell may be any; `sh` is the one that this is written for. Our own text
+    // has no zero byte, the one thing that can't be quoted.
+    shlex::try_join(["exec", "sh", "-c", &script]).unwrap_or(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Runs the script in a shell of this machine, with another folder in memory's place.
+    fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
+        let script = script("cafe", size).replace(FOLDER, folder);
+        let mut shell = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdin.take().unwrap().write_all(program).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            text(output.stdout),
+            text(output.stderr),
+            output.status.code(),
+        )
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_agent_is_taken_once_and_started_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("bin");
+        let folder = folder.to_str().unwrap();
+        let program = b"#!/bin/sh\necho \"$1: $(cat)\"\n";
+        let mut input = program.to_vec();
+        input.extend(b"first request");
+        let (out, err, status) = run(folder, &input, program.len());
+        assert_eq!(
+            (out.as_str(), err.as_str()),
+            ("need\nserve: first request\n", "")
+        );
+        assert_eq!(status, Some(0));
+        let (out, _, _) = run(folder, b"second request", program.len());
+        assert_eq!(out, "have\nserve: second request\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn half_an_agent_is_never_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let (out, err, status) = run(path, b"#!/bin/sh\necho ", 100);
+        assert_eq!(
+            (out.as_str(), err.as_str()),
+            ("need\n", "the agent came in part\n")
+        );
+        assert_eq!(status, Some(1));
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            0,
+            "the half file is removed"
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! What can go wrong between here and the guest's SSH server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Exit, Hint};
+
+/// Why a connection could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SshError {
+    /// Our private key can't be read.
+    #[error("could not read the private key `{path}`")]
+    Identity {
+        /// Its file.
+        path: PathBuf,
+        /// What the parser or the system said.
+        #[source]
+        cause: Box<russh::keys::Error>,
+    },
+    /// There is no host key to compare with.
+    #[error("`{path}` has no host key for `{alias}`")]
+    NotPinned {
+        /// The file with the pinned keys.
+        path: PathBuf,
+        /// The name that was looked for.
+        alias: String,
+    },
+    /// Nothing accepts connections there.
+    #[error("could not connect to the guest's SSH port {address}")]
+    Unreachable {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Something accepted, but no SSH server spoke. A port that QEMU forwards accepts before
+    /// anything in the guest does.
+    #[error("{address} accepted a connection, but no SSH server answered: {problem}")]
+    NoBanner {
+        /// Where.
+        address: SocketAddr,
+        /// What came instead.
+        problem: String,
+    },
+    /// The server isn't the one whose key is pinned.
+    #[error(
+        "the SSH server at {address} has host key {shown}, not {pinned} as pinned for `{alias}`"
+    )]
+    WrongHostKey {
+        /// Where.
+        address: SocketAddr,
+        /// The name under which the key is pinned.
+        alias: String,
+        /// Fingerprint of the pinned key.
+        pinned: String,
+        /// Fingerprint of the key that was shown.
+        shown: String,
+    },
+    /// The two sides could not agree on a secure connection.
+    #[error("the SSH handshake with {address} failed")]
+    Handshake {
+        /// Where.
+        address: SocketAddr,
+        /// What went wrong.
+        #[source]
+        cause: Box<russh::Error>,
+    },
+    /// The server does not accept our key.
+    #[error("the SSH server at {address} does not accept the key `{path}` for user `{user}`")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// As whom.
+        user: String,
+        /// The private key's file.
+        path: PathBuf,
+    },
+    /// A phase of connecting took too long.
+    #[error("{phase} with {address} did not end within {} s", limit.as_secs())]
+    TooSlow {
+        /// Which, such as `the SSH handshake`.
+        phase: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Its deadline.
+        limit: Duration,
+    },
+    /// The connection broke after it was made.
+    #[error("the connection to the guest was lost while {doing}: {cause}")]
+    Lost {
+        /// What it was used for.
+        doing: String,
+        /// How it broke.
+        cause: String,
+    },
+    /// The server accepted us, but not the request.
+    #[error("the guest's SSH server refused {what}")]
+    Denied {
+        /// The request, such as "to run `true`".
+        what: String,
+    },
+    /// No namespace can have this name.
+    #[error("`{name}` can't be the name of a namespace")]
+    BadNamespace {
+        /// The name.
+        name: String,
+    },
+    /// The guest has no such namespace.
+    #[error("the guest has no namespace `{name}`, {}", existing_in_words(existing))]
+    NoSuchNamespace {
+        /// The name.
+        name: String,
+        /// Those that it has.
+        existing: Vec<String>,
+    },
+    /// A word of the command has a zero byte, which no command line can carry.
+    #[error("the command has a zero byte in one of its words")]
+    ZeroByte,
+    /// The terminal or a standard stream of this process failed.
+    #[error("could not {doing}")]
+    Local {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Hint for SshError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Identity { .. } | Self::NotPinned { .. } => {
+                "the instance's folder is damaged; start anew with `netlab down`, then `netlab up`"
+            }
+            Self::Unreachable { .. } => "see whether the guest runs: `netlab status`",
+            Self::NoBanner { .. } | Self::TooSlow { .. } => {
+                "see what the guest says: `netlab logs serial`"
+            }
+            Self::WrongHostKey { .. } => {
+                "something else listens on this port; if it is an old guest, `netlab down --all` ends it"
+            }
+            Self::Handshake { .. } => {
+                "see what the guest's SSH server says: `netlab logs serial`"
+            }
+            Self::Refused { .. } => {
+                "the guest was started with other keys; start anew with `netlab down`, then `netlab up`"
+            }
+            Self::Lost { .. } => {
+                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs serial`"
+            }
+            Self::Denied { .. } => {
+                "the guest may be out of memory or processes: `netlab logs serial`"
+            }
+            Self::BadNamespace { .. } => {
+                "a name has letters, digits, `.`, `_` and `-`, and does not start with `-`"
+            }
+            Self::NoSuchNamespace { existing, .. } if existing.is_empty() => {
+                "a lab makes them: `netlab demo 2 --keep`"
+            }
+            Self::NoSuchNamespace { .. } => "name one of these, or none for the guest itself",
+            Self::ZeroByte => "pass such data on standard input",
+            Self::Local { .. } => "try it in another terminal, or with its input and output in files",
+        }
+        .to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Identity { .. } | Self::NotPinned { .. } | Self::Local { .. } => Exit::HostLacks,
+            Self::Unreachable { .. }
+            | Self::NoBanner { .. }
+            | Self::Handshake { .. }
+            | Self::Refused { .. }
+            | Self::TooSlow { .. } => Exit::GuestDown,
+            Self::WrongHostKey { .. } | Self::Lost { .. } | Self::Denied { .. } => {
+                Exit::ConnectionLost
+            }
+            Self::BadNamespace { .. } | Self::NoSuchNamespace { .. } | Self::ZeroByte => {
+                Exit::Usage
+            }
+        }
+    }
+}
+
+fn existing_in_words(existing: &[String]) -> String {
+    if existing.is_empty() {
+        "nor any other".to_owned()
+    } else {
+        format!("only {}", existing.join(", "))
+    }
+}

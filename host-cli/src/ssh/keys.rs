@@ -1,0 +1,260 @@
+//! The keys of one instance, made on the host: who may log in, and who the guest is.
+//!
+//! Both are Ed25519, and neither ever lies in an image: the guest gets its host key over the boot
+//! channel. The host key's private half is kept, since a guest restored from a saved state needs
+//! it again.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::ssh_key::{self, LineEnding};
+use russh::keys::{Algorithm, PrivateKey};
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use crate::error::{Exit, Hint};
+
+/// Our private key, in OpenSSH's format.
+pub const IDENTITY_FILE: &str = "id";
+
+/// The guest's host key with its private half, in OpenSSH's format.
+pub const HOST_KEY_FILE: &str = "host_key";
+
+/// The guest's host key, pinned, in OpenSSH's `known_hosts` format.
+pub const KNOWN_HOSTS_FILE: &str = "known_hosts";
+
+/// Why the keys of an instance could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A key could not be made or written in its format.
+    #[error("could not make an Ed25519 key")]
+    Make(#[source] ssh_key::Error),
+    /// A file could not be written.
+    #[error("could not write the key file `{path}`")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A file could not be read as a key.
+    #[error("could not read the key file `{path}`")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the parser or the system said.
+        #[source]
+        cause: ssh_key::Error,
+    },
+    /// A file holds a key of another kind.
+    #[error("the key file `{path}` does not hold an Ed25519 key")]
+    OtherKind {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl Hint for KeyError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Make(_) => "run the command again; this is a mistake of netlab's own",
+            Self::Write { .. } => {
+                "see that the folder is writable and the disk is not full: `netlab doctor`"
+            }
+            Self::Read { .. } | Self::OtherKind { .. } => {
+                "the instance's folder is damaged; start anew with `netlab down`, then `netlab up`"
+            }
+        }
+        .to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Make(_) | Self::Write { .. } | Self::Read { .. } | Self::OtherKind { .. } => {
+                Exit::HostLacks
+            }
+        }
+    }
+}
+
+/// The two keys of one instance.
+pub struct InstanceKeys {
+    client: PrivateKey,
+    host: Ed25519Keypair,
+}
+
+impl InstanceKeys {
+    /// Makes both keys and writes them into the instance's folder, private ones readable by their
+    /// owner only. `host_alias` is the name under which the host key is pinned.
+    ///
+    /// # Errors
+    /// [`KeyError::Make`] or [`KeyError::Write`].
+    pub fn create(folder: &Path, host_alias: &str) -> Result<Self, KeyError> {
+        let mut random = rand::rng();
+        let mut make = || PrivateKey::random(&mut random, Algorithm::Ed25519);
+        let client = make().map_err(KeyError::Make)?;
+        let host = make().map_err(KeyError::Make)?;
+        for (name, key) in [(IDENTITY_FILE, &client), (HOST_KEY_FILE, &host)] {
+            let text = key.to_openssh(LineEnding::LF).map_err(KeyError::Make)?;
+            write(&folder.join(name), text.as_bytes())?;
+        }
+        let pinned = known_hosts_line(host_alias, host.public_key()).map_err(KeyError::Make)?;
+        write(&folder.join(KNOWN_HOSTS_FILE), pinned.as_bytes())?;
+        let host = ed25519(&host, &folder.join(HOST_KEY_FILE))?;
+        Ok(Self { client, host })
+    }
+
+    /// Reads the keys of an instance that exists.
+    ///
+    /// # Errors
+    /// [`KeyError::Read`] or [`KeyError::OtherKind`].
+    pub fn load(folder: &Path) -> Result<Self, KeyError> {
+        let read = |path: &Path| {
+            PrivateKey::read_openssh_file(path).map_err(|cause| KeyError::Read {
+                path: path.to_owned(),
+                cause,
+            })
+        };
+        let host_path = folder.join(HOST_KEY_FILE);
+        let client = read(&folder.join(IDENTITY_FILE))?;
+        Ok(Self {
+            client,
+            host: ed25519(&read(&host_path)?, &host_path)?,
+        })
+    }
+
+    /// The host key as dropbear's own key file: the name of the kind, then seed and public key
+    /// together, each as a string of the SSH protocol.
+    pub fn dropbear_host_key(&self) -> Zeroizing<Vec<u8>> {
+        let pair = Zeroizing::new(self.host.to_bytes());
+        let mut file = Zeroizing::new(Vec::new());
+        for field in [Algorithm::Ed25519.as_str().as_bytes(), pair.as_slice()] {
+            // Both are a few dozen bytes.
+            file.extend((field.len() as u32).to_be_bytes());
+            file.extend(field);
+        }
+        file
+    }
+
+    /// The line that lets our key in.
+    ///
+    /// # Errors
+    /// [`KeyError::Make`].
+    pub fn authorized_key(&self) -> Result<String, KeyError> {
+        self.client
+            .public_key()
+            .to_openssh()
+            .map_err(KeyError::Make)
+    }
+}
+
+fn ed25519(key: &PrivateKey, path: &Path) -> Result<Ed25519Keypair, KeyError> {
+    let pair = key.key_data().ed25519().cloned();
+    pair.ok_or_else(|| KeyError::OtherKind {
+        path: path.to_owned(),
+    })
+}
+
+fn known_hosts_line(alias: &str, key: &ssh_key::PublicKey) -> Result<String, ssh_key::Error> {
+    Ok(format!("{alias} {}\n", key.to_openssh()?))
+}
+
+/// Writes a whole file beside its place and moves it there. Temporary files are readable by their
+/// owner only, and keep that.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    let failed = |cause| KeyError::Write {
+        path: path.to_owned(),
+        cause,
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key made by `ssh-keygen`, and what `dropbearconvert openssh dropbear` made of it.
+    const OPENSSH_KEY: &str = include_str!("fixtures/host_key");
+    const DROPBEAR_KEY: &[u8] = include_bytes!("fixtures/host_key.dropbear");
+
+    #[test]
+    fn dropbear_gets_the_bytes_that_its_own_converter_makes() {
+        let host = PrivateKey::from_openssh(OPENSSH_KEY).unwrap();
+        let keys = InstanceKeys {
+            host: ed25519(&host, Path::new("")).unwrap(),
+            client: host,
+        };
+        assert_eq!(keys.dropbear_host_key().as_slice(), DROPBEAR_KEY);
+    }
+
+    #[test]
+    fn what_was_made_is_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = InstanceKeys::create(folder.path(), "netlab-default").unwrap();
+        let read = InstanceKeys::load(folder.path()).unwrap();
+        assert_eq!(made.dropbear_host_key(), read.dropbear_host_key());
+        assert_eq!(
+            made.authorized_key().unwrap(),
+            read.authorized_key().unwrap()
+        );
+        assert!(
+            made.authorized_key()
+                .unwrap()
+                .starts_with("ssh-ed25519 AAAA")
+        );
+        let path = folder.path().join(KNOWN_HOSTS_FILE);
+        let pinned =
+            russh::keys::known_hosts::known_host_keys_path("netlab-default", 22, path).unwrap();
+        assert_eq!(pinned[0].1.key_data().ed25519(), Some(&read.host.public));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn private_keys_are_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        InstanceKeys::create(folder.path(), "netlab-default").unwrap();
+        for name in [IDENTITY_FILE, HOST_KEY_FILE] {
+            let mode = folder
+                .path()
+                .join(name)
+                .metadata()
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(IDENTITY_FILE);
+        write(&path, b"no key").unwrap();
+        let Err(error) = InstanceKeys::load(folder.path()) else {
+            panic!("it was read")
+        };
+        assert_eq!(
+            error.to_string(),
+            format!("could not read the key file `{}`", path.display())
+        );
+    }
+
+    #[test]
+    fn the_pinned_line_reads_as_openssh_writes_it() {
+        let key = PrivateKey::from_openssh(OPENSSH_KEY).unwrap();
+        let mut public = key.public_key().clone();
+        public.set_comment("");
+        let line = known_hosts_line("netlab-default", &public).unwrap();
+        assert_eq!(
+            line,
+            "netlab-default ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK+ptq6mJef8FJzK3NJ0EEWE/w9uXz1AtK9+FmdNfWSS\n"
+        );
+    }
+}

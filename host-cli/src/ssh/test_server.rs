@@ -1,0 +1,169 @@
+//! An SSH server in the test's own process, over a pipe in memory, that plays the guest.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use russh::keys::{Algorithm, PrivateKey, PublicKey};
+use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
+use russh::{ChannelId, Sig};
+use tempfile::TempDir;
+
+use super::keys::{HOST_KEY_FILE, IDENTITY_FILE, InstanceKeys, KNOWN_HOSTS_FILE};
+use super::{Connection, SshError};
+use crate::provider::Endpoint;
+
+/// A guest with keys of its own, and how to reach it.
+pub struct Guest {
+    folder: TempDir,
+    /// The key that the server shows: the pinned one, unless a test puts another here.
+    pub host_key: PrivateKey,
+    /// The key that may log in: ours, unless a test puts another here.
+    pub allowed: PublicKey,
+    /// What the command `agent` prints before it closes, and how it ends.
+    pub agent: Vec<u8>,
+}
+
+impl Guest {
+    /// A guest as it should be.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        InstanceKeys::create(folder.path(), "netlab-test").unwrap();
+        let read = |name| PrivateKey::read_openssh_file(&folder.path().join(name)).unwrap();
+        let (host_key, identity) = (read(HOST_KEY_FILE), read(IDENTITY_FILE));
+        let allowed = identity.public_key().clone();
+        Self {
+            folder,
+            host_key,
+            allowed,
+            agent: Vec::new(),
+        }
+    }
+
+    /// Another key than any of the guest's.
+    pub fn strange_key() -> PrivateKey {
+        PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()
+    }
+
+    /// How to reach it.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            name: "test".to_owned(),
+            address: "127.0.0.1:22".parse().unwrap(),
+            user: "root".to_owned(),
+            identity: self.folder.path().join(IDENTITY_FILE),
+            known_hosts: self.folder.path().join(KNOWN_HOSTS_FILE),
+            host_alias: "netlab-test".to_owned(),
+            accelerator: "none".to_owned(),
+            attached: true,
+        }
+    }
+}
+
+/// Serves one connection of the guest and connects to it.
+pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let config = Arc::new(server::Config {
+        keys: vec![guest.host_key.clone()],
+        auth_rejection_time: std::time::Duration::ZERO,
+        ..server::Config::default()
+    });
+    let server = Server {
+        allowed: guest.allowed.clone(),
+        agent: guest.agent.clone(),
+        running: HashMap::new(),
+    };
+    tokio::spawn(async move {
+        if let Ok(session) = server::run_stream(config, theirs, server).await {
+            // How it ends is seen on the client's side.
+            let _ = session.await;
+        }
+    });
+    Connection::over(ours, &guest.endpoint()).await
+}
+
+struct Server {
+    allowed: PublicKey,
+    agent: Vec<u8>,
+    running: HashMap<ChannelId, String>,
+}
+
+impl Server {
+    fn end(channel: ChannelId, status: u32, session: &mut Session) -> Result<(), russh::Error> {
+        session.exit_status_request(channel, status)?;
+        session.eof(channel)?;
+        session.close(channel)
+    }
+}
+
+impl server::Handler for Server {
+    type Error = russh::Error;
+
+    async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        let ours = key.public_key.key_data() == self.allowed.key_data();
+        Ok(if ours { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _channel: russh::Channel<Msg>,
+        reply: server::ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        line: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let line = String::from_utf8_lossy(line).into_owned();
+        session.channel_success(channel)?;
+        match line.as_str() {
+            "true" => Self::end(channel, 0, session)?,
+            "fail 3" => {
+                session.data(channel, b"out\n".to_vec())?;
+                session.extended_data(channel, 1, b"err\n".to_vec())?;
+                Self::end(channel, 3, session)?;
+            }
+            "killed" => {
+                session.exit_signal_request(channel, Sig::KILL, false, "", "")?;
+                session.close(channel)?;
+            }
+            "vanish" => session.close(channel)?,
+            "cat" => {}
+            _ => {
+                session.data(channel, self.agent.clone())?;
+                session.extended_data(channel, 1, b"the agent's last words\n".to_vec())?;
+                Self::end(channel, 1, session)?;
+            }
+        }
+        self.running.insert(channel, line);
+        Ok(())
+    }
+
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if self.running.get(&channel).is_some_and(|line| line == "cat") {
+            session.data(channel, data.to_vec())?;
+        }
+        Ok(())
+    }
+
+    async fn channel_eof(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        match self.running.get(&channel) {
+            Some(line) if line == "cat" => Self::end(channel, 0, session),
+            _ => Ok(()),
+        }
+    }
+}
