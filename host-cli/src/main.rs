@@ -1,7 +1,5 @@
 //! `netlab`: parse, dispatch, print one failure, exit.
 
-#![cfg_attr(not(test), forbid(unsafe_code))]
-
 mod agent;
 mod cancel;
 mod cli;
@@ -26,13 +24,28 @@ use clap::Parser as _;
 use crate::cancel::Canceller;
 use crate::cli::Cli;
 use crate::context::Context;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Hint};
+
+/// The system gave no threads or timers to work with.
+#[derive(Debug, thiserror::Error)]
+#[error("could not start netlab's threads")]
+struct NoRuntime(#[source] std::io::Error);
+
+impl Hint for NoRuntime {
+    fn hint(&self) -> String {
+        "close other programs, or raise the limit on processes (`ulimit -u`)".to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::HostLacks
+    }
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report::print::fatal(&cli.options, &platform::NoThreads(error).into()).into(),
+        Err(source) => return report::print::fatal(&cli.options, &NoRuntime(source).into()).into(),
     };
     let exit = runtime.block_on(run(cli));
     // A read of standard input can't be cancelled; waiting for it would hold the exit up.
@@ -44,12 +57,13 @@ async fn run(cli: Cli) -> Exit {
     let (canceller, cancel) = Canceller::new();
     let options = cli.options.clone();
     let interrupted_twice = async move {
-        loop {
-            platform::interrupted().await;
+        // Where the system takes no handler, Ctrl-C ends the process as it always did.
+        while platform::interrupted().await.is_ok() {
             if canceller.press() > 1 {
                 return Exit::Interrupted;
             }
         }
+        std::future::pending().await
     };
     let verb = async {
         let context = Context::new(options.clone(), cancel)?;

@@ -1,9 +1,20 @@
 //! `netlab doctor`, and the offer to install QEMU that `up` and `demo` make
 
+use std::sync::Arc;
+
+use serde::Serialize;
+
 use crate::context::Context;
-use crate::doctor;
+use crate::doctor::install::Installation;
+use crate::doctor::{Doctor, Finding, State};
 use crate::error::{Error, Exit};
-use crate::report::print;
+use crate::image::{ImageError, ImageSource};
+use crate::platform::Architecture;
+use crate::provider::qemu::{QemuError, QemuOptions, discover};
+use crate::report::{print, prompt};
+
+/// The guest's processor.
+const GUEST: Architecture = Architecture::X86_64;
 
 /// Check what this computer has, and say how to mend what it lacks
 #[derive(Debug, clap::Args)]
@@ -13,22 +24,46 @@ pub struct Args {
     pub fix: bool,
 }
 
+/// One finding, as `--json` shows it.
+#[derive(Serialize)]
+struct Row<'a> {
+    what: &'a str,
+    state: &'static str,
+    detail: &'a str,
+    cure: Option<&'a str>,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
-/// Something can't be installed.
+/// The examination itself can't be made, or QEMU can't be installed.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
-    let mut findings = context.cancel.guard(doctor::examine(context)).await?;
-    if args.fix && findings.iter().any(doctor::Finding::is_bad) {
-        context.cancel.guard(doctor::fix(context)).await?;
-        findings = context.cancel.guard(doctor::examine(context)).await?;
+    if args.fix {
+        offer_qemu(context).await?;
     }
+    let name = context.name()?;
+    let options = QemuOptions::from(&context.options);
+    let images = ImageSource::new(context);
+    let doctor = Doctor {
+        home: &context.home,
+        name: &name,
+        options: &options,
+        guest: GUEST,
+        image: Arc::new(move || match images.found() {
+            Ok(image) => Ok(Some(image.into())),
+            Err(ImageError::Absent) => Ok(None),
+            Err(error) => Err(error.into()),
+        }),
+    };
+    let findings = context.cancel.guard(doctor.examine(&context.reporter)).await?;
     if context.options.json {
-        print::json("doctor", &findings)?;
+        print::json("doctor", &findings.iter().map(Row::from).collect::<Vec<_>>())?;
     } else {
-        print::findings(&context.terminal, &findings)?;
+        for finding in &findings {
+            print::text(&lines(finding))?;
+        }
     }
-    let bad = findings.iter().any(doctor::Finding::is_bad);
+    let bad = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(if bad { Exit::HostLacks } else { Exit::Good })
 }
 
@@ -37,5 +72,41 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 /// # Errors
 /// QEMU is missing and was not installed.
 pub async fn offer_qemu(context: &Context) -> Result<(), Error> {
-    context.cancel.guard(doctor::ensure_qemu(context)).await
+    let named = context.options.qemu.as_deref();
+    match discover::discover(named, GUEST).await {
+        Err(QemuError::Missing { .. }) => {}
+        other => return Ok(other.map(drop)?),
+    }
+    let installation = Installation::plan(GUEST)?;
+    let can_ask = context.terminal.is_interactive() && !context.options.json;
+    installation.consent(context.options.yes, can_ask, |lines| {
+        prompt::yes(&format!("QEMU is not installed. Run `{}`?", lines.join(" && ")))
+    })?;
+    // Not dropped on Ctrl-C: a package manager cut short leaves the host half-installed.
+    Ok(installation.run().await?)
+}
+
+impl<'a> From<&'a Finding> for Row<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            what: &finding.what,
+            state: word(finding.state),
+            detail: &finding.detail,
+            cure: finding.cure.as_deref(),
+        }
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Good => "ok",
+        State::Warning => "warning",
+        State::Bad => "bad",
+    }
+}
+
+fn lines(finding: &Finding) -> String {
+    let line = format!("{:8} {}: {}\n", word(finding.state), finding.what, finding.detail);
+    let cure = finding.cure.as_ref().map(|cure| format!("{:8} try: {cure}\n", ""));
+    line + &cure.unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 //! The tables are plain data, compiled and tested on every system, so that a macOS command line
 //! can be checked on Linux. `cfg` on the system stands nowhere else in netlab.
 
+pub mod keyboard;
 mod linux;
 mod macos;
 mod process;
@@ -16,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use os::{Connection, connect, create_private_folder, detach, still_at};
+pub use os::{Connection, connect, create_private_folder, detach, interrupted, is_root, still_at};
 pub use process::{ProcessIdentity, find_by_argument};
 
 /// An operating system that netlab runs on.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A connection to a character device of QEMU.
 pub type Connection = UnixStream;
@@ -31,6 +32,20 @@ pub fn detach(command: &mut Command) {
     }
 }
 
+/// Returns when the user or the system asks this process to end: Ctrl-C, `kill`, a closed terminal.
+///
+/// # Errors
+/// The system takes no handler.
+pub async fn interrupted() -> io::Result<()> {
+    let mut asked = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+        .into_iter()
+        .map(signal)
+        .collect::<io::Result<Vec<_>>>()?;
+    let waiting = asked.iter_mut().map(|signal| Box::pin(signal.recv()));
+    futures::future::select_all(waiting).await;
+    Ok(())
+}
+
 /// Whether `file`, opened a while ago, is still the one at `path`.
 ///
 /// # Errors
@@ -50,4 +65,9 @@ pub fn still_at(file: &File, path: &Path) -> io::Result<bool> {
 /// What the system says.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether this process may do everything on this host.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }

@@ -30,6 +30,14 @@ pub fn detach(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
 }
 
+/// Returns when the user asks this process to end: Ctrl-C.
+///
+/// # Errors
+/// The system takes no handler.
+pub async fn interrupted() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
 /// Whether `file`, opened a while ago, is still the one at `path`.
 ///
 /// # Errors

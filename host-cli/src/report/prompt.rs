@@ -20,3 +20,16 @@ pub fn clear() {
         drop(stderr.flush());
     }
 }
+
+/// Asks a question that is answered by yes or no and Enter; anything but yes is a no.
+///
+/// # Errors
+/// Nothing can be read.
+pub fn yes(question: &str) -> io::Result<bool> {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use netlab_protocol::{Event as GuestEvent, Failure, Plan, Request, Step, Topology};
 
-pub use pace::{Choice, Pace, Paced};
+pub use pace::{Pace, Paced, Straight};
+use pace::Choice;
 use tally::Tally;
 
 use crate::agent::{Session, SessionError};

@@ -15,7 +15,7 @@ mod error;
 mod process;
 mod readiness;
 mod reconcile;
-mod room;
+pub mod room;
 mod version;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +38,7 @@ use self::process::Guarded;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::{Endpoint, LogFile, Provider, Status};
+use crate::cli::Options;
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::ImageSource;
@@ -65,6 +66,12 @@ pub struct QemuOptions {
     pub accelerator: Option<Accelerator>,
     /// `--port`: the port on 127.0.0.1 for the guest's SSH.
     pub port: Option<u16>,
+}
+
+impl From<&Options> for QemuOptions {
+    fn from(options: &Options) -> Self {
+        Self { qemu: options.qemu.clone(), accelerator: options.accel, port: options.port }
+    }
 }
 
 /// The files that a guest boots from.
@@ -119,11 +126,7 @@ struct Prepared {
 impl QemuProvider {
     /// The provider of an instance, as the options of this run describe it.
     pub fn of(context: &Context, name: &Name) -> Self {
-        let options = QemuOptions {
-            qemu: context.options.qemu.clone(),
-            accelerator: context.options.accel,
-            port: context.options.port,
-        };
+        let options = QemuOptions::from(&context.options);
         let images = ImageSource::new(context);
         let sources = Sources {
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
