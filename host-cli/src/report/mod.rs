@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
-
 pub use terminal::{Terminal, TerminalRenderer};
 
 /// Turns events into output, one at a time, in order.
@@ -41,12 +40,7 @@ struct Output {
 impl Reporter {
     /// Wraps the renderer of this run.
     pub fn new(renderer: Box<dyn Renderer>) -> Self {
-        Self {
-            output: Arc::new(Mutex::new(Output {
-                renderer,
-                broken: None,
-            })),
-        }
+        Self { output: Arc::new(Mutex::new(Output { renderer, broken: None })) }
     }
 
     /// Shows one event.
@@ -94,16 +88,9 @@ mod tests {
     #[test]
     fn a_reader_that_has_gone_away_is_told_of_at_the_end() {
         let reporter = Reporter::new(Box::new(Closed));
-        reporter.emit(Event::Note {
-            text: "one".to_owned(),
-        });
-        reporter.emit(Event::Note {
-            text: "two".to_owned(),
-        });
-        assert_eq!(
-            reporter.finish().unwrap_err().kind(),
-            io::ErrorKind::BrokenPipe
-        );
+        reporter.emit(Event::Note { text: "one".to_owned() });
+        reporter.emit(Event::Note { text: "two".to_owned() });
+        assert_eq!(reporter.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(reporter.finish().is_ok());
     }
 }
