@@ -26,9 +26,8 @@ impl Context {
     ///
     /// # Errors
     /// No place for netlab's files can be found.
-    pub fn new(options: Options, cancel: Cancel) -> Result<Self, Error> {
+    pub fn new(options: Options, cancel: Cancel, reporter: Reporter) -> Result<Self, Error> {
         let terminal = Terminal::detect();
-        let reporter = Reporter::for_run(terminal, &options);
         Ok(Self { home: Home::from_environment()?, options, terminal, reporter, cancel })
     }
 

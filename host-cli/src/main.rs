@@ -25,6 +25,7 @@ use crate::cancel::Canceller;
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
+use crate::report::{Reporter, Terminal, print};
 
 /// The system gave no threads or timers to work with.
 #[derive(Debug, thiserror::Error)]
@@ -43,19 +44,19 @@ impl Hint for NoRuntime {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let reporter = Reporter::for_run(Terminal::detect(), &cli.options);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return report::print::fatal(&cli.options, &NoRuntime(source).into()).into(),
+        Err(source) => return print::fatal(&reporter, &NoRuntime(source).into()).into(),
     };
-    let exit = runtime.block_on(run(cli));
+    let exit = runtime.block_on(run(cli, &reporter));
     // A read of standard input can't be cancelled; waiting for it would hold the exit up.
     runtime.shutdown_background();
     exit.into()
 }
 
-async fn run(cli: Cli) -> Exit {
+async fn run(cli: Cli, reporter: &Reporter) -> Exit {
     let (canceller, cancel) = Canceller::new();
-    let options = cli.options.clone();
     let interrupted_twice = async move {
         // Where the system takes no handler, Ctrl-C ends the process as it always did.
         while platform::interrupted().await.is_ok() {
@@ -66,15 +67,15 @@ async fn run(cli: Cli) -> Exit {
         std::future::pending().await
     };
     let verb = async {
-        let context = Context::new(options.clone(), cancel)?;
+        let context = Context::new(cli.options, cancel, reporter.clone())?;
         let outcome = commands::run(cli.verb, &context).await;
         // A full disk behind standard output is a failure, even of a lab that passed.
-        context.reporter.finish().map_err(report::print::OutputError::from)?;
+        context.reporter.finish().map_err(print::OutputError::from)?;
         outcome
     };
     let outcome: Result<Exit, Error> = tokio::select! {
         exit = interrupted_twice => return exit,
         outcome = verb => outcome,
     };
-    outcome.unwrap_or_else(|error| report::print::fatal(&options, &error))
+    outcome.unwrap_or_else(|error| print::fatal(reporter, &error))
 }

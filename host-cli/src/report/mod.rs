@@ -44,12 +44,7 @@ struct Output {
 impl Reporter {
     /// Wraps the renderer of this run.
     pub fn new(renderer: Box<dyn Renderer>) -> Self {
-        Self {
-            output: Arc::new(Mutex::new(Output {
-                renderer,
-                broken: None,
-            })),
-        }
+        Self { output: Arc::new(Mutex::new(Output { renderer, broken: None })) }
     }
 
     /// Chooses the renderer of this run.
@@ -106,16 +101,9 @@ mod tests {
     #[test]
     fn a_reader_that_has_gone_away_is_told_of_at_the_end() {
         let reporter = Reporter::new(Box::new(Closed));
-        reporter.emit(Event::Note {
-            text: "one".to_owned(),
-        });
-        reporter.emit(Event::Note {
-            text: "two".to_owned(),
-        });
-        assert_eq!(
-            reporter.finish().unwrap_err().kind(),
-            io::ErrorKind::BrokenPipe
-        );
+        reporter.emit(Event::Note { text: "one".to_owned() });
+        reporter.emit(Event::Note { text: "two".to_owned() });
+        assert_eq!(reporter.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(reporter.finish().is_ok());
     }
 }

@@ -6,8 +6,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use super::json::JSON_VERSION;
-use super::table;
-use crate::cli::Options;
+use super::{Event, Reporter, table};
 use crate::error::{Error, Exit, Hint};
 
 /// Standard output could not be written.
@@ -100,28 +99,17 @@ pub fn removed(as_json: bool, removed: &[String], nothing: &str) -> Result<(), O
     text(&removed.iter().map(|what| format!("ended {what}\n")).collect::<String>())
 }
 
-/// Prints the error that ends the run and returns its exit code.
-pub fn fatal(options: &Options, error: &Error) -> Exit {
+/// Prints the error that ends the run on standard error, tells the renderer, and returns the exit
+/// code.
+pub fn fatal(reporter: &Reporter, error: &Error) -> Exit {
     let exit = error.exit();
     if exit == Exit::Good {
         return exit;
     }
-    let mut stderr = io::stderr().lock();
-    let hint = error.hint();
-    let hint: String = hint.lines().map(|line| format!("  try: {line}\n")).collect();
+    let (message, hint) = (error.to_string(), error.hint());
+    reporter.emit(Event::Failed { message: message.clone(), hint: hint.clone(), exit: exit.code() });
+    let cures: String = hint.lines().map(|line| format!("  try: {line}\n")).collect();
     // With standard error gone too there is nobody left to tell.
-    drop(write!(stderr, "netlab: {error}\n{hint}"));
-    if options.json {
-        let failed = Failed { message: error.to_string(), hint: error.hint(), exit: exit.code() };
-        drop(json("error", &failed));
-    }
+    drop(write!(io::stderr(), "netlab: {message}\n{cures}"));
     exit
-}
-
-/// The error that ends the run, as `--json` shows it.
-#[derive(Serialize)]
-struct Failed {
-    message: String,
-    hint: String,
-    exit: u8,
 }

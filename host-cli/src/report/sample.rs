@@ -35,47 +35,26 @@ pub fn place(name: &str) -> Place {
 }
 
 pub fn guest(event: GuestEvent) -> Event {
-    Event::Guest {
-        event,
-        quiet: false,
-    }
+    Event::Guest { event, quiet: false }
 }
 
 pub fn command(at: &str, text: &str) -> Event {
     let (place, text) = (place(at), text.to_owned());
-    guest(GuestEvent::CommandStarted {
-        line: 12,
-        place,
-        text,
-        background: None,
-    })
+    guest(GuestEvent::CommandStarted { line: 12, place, text, background: None })
 }
 
 pub fn background(at: &str, text: &str, name: &str) -> Event {
     let (place, text, background) = (place(at), text.to_owned(), Some(name.to_owned()));
-    guest(GuestEvent::CommandStarted {
-        line: 12,
-        place,
-        text,
-        background,
-    })
+    guest(GuestEvent::CommandStarted { line: 12, place, text, background })
 }
 
 pub fn output(at: &str, from: Option<&str>, bytes: &[u8]) -> Event {
     let (place, background, bytes) = (place(at), from.map(str::to_owned), bytes.to_vec());
-    guest(GuestEvent::Output {
-        place,
-        background,
-        stream: Stream::Stdout,
-        bytes,
-    })
+    guest(GuestEvent::Output { place, background, stream: Stream::Stdout, bytes })
 }
 
 pub fn done(code: i32) -> Event {
-    guest(GuestEvent::CommandEnded {
-        exit: Exit::Code(code),
-        millis: 40,
-    })
+    guest(GuestEvent::CommandEnded { exit: Exit::Code(code), millis: 40 })
 }
 
 pub fn verdict(witness: Witness, at: &str, claim: &str, actual: &str) -> Verdict {
@@ -100,29 +79,15 @@ pub fn start() -> Vec<Event> {
     let done = |phase, millis| {
         [
             Event::PhaseStarted { phase },
-            Event::PhaseDone {
-                phase,
-                since_start: Duration::from_millis(millis),
-            },
+            Event::PhaseDone { phase, since_start: Duration::from_millis(millis) },
         ]
     };
-    let phases = [
-        (Phase::Image, 20),
-        (Phase::Kernel, 1420),
-        (Phase::Ssh, 2010),
-        (Phase::Agent, 2300),
-    ];
-    let mut events: Vec<Event> = phases
-        .into_iter()
-        .flat_map(|(phase, millis)| done(phase, millis))
-        .collect();
+    let phases =
+        [(Phase::Image, 20), (Phase::Kernel, 1420), (Phase::Ssh, 2010), (Phase::Agent, 2300)];
+    let mut events: Vec<Event> =
+        phases.into_iter().flat_map(|(phase, millis)| done(phase, millis)).collect();
     let text = "KVM does not work here (the guest hung): the guest is emulated, which is slower";
-    events.insert(
-        2,
-        Event::Note {
-            text: text.to_owned(),
-        },
-    );
+    events.insert(2, Event::Note { text: text.to_owned() });
     events.push(Event::GuestReady {
         name: "default".to_owned(),
         attached: false,
@@ -141,23 +106,13 @@ fn lab(steps: u32) -> Event {
                   other."
             .to_owned(),
         steps,
-        namespaces: ["red", "blue", "dhcp-r", "dhcp-b"]
-            .map(str::to_owned)
-            .to_vec(),
+        namespaces: ["red", "blue", "dhcp-r", "dhcp-b"].map(str::to_owned).to_vec(),
     }
 }
 
 fn step(index: u32, number: Option<u32>, title: &str, why: &str) -> Event {
-    let step = StepPlace {
-        index,
-        number,
-        quiet: number.is_none(),
-    };
-    Event::StepStarted {
-        step,
-        title: title.to_owned(),
-        why: why.to_owned(),
-    }
+    let step = StepPlace { index, number, quiet: number.is_none() };
+    Event::StepStarted { step, title: title.to_owned(), why: why.to_owned() }
 }
 
 fn summary(
@@ -168,11 +123,7 @@ fn summary(
     millis: u64,
 ) -> StepSummary {
     StepSummary {
-        step: StepPlace {
-            index,
-            number,
-            quiet: number.is_none(),
-        },
+        step: StepPlace { index, number, quiet: number.is_none() },
         title: title.to_owned(),
         passed: checks[1] == 0,
         checks_passed: checks[0],
@@ -192,10 +143,7 @@ fn ended(steps: Vec<StepSummary>, kept: bool) -> Event {
         kept,
         quit_early: false,
     };
-    Event::LabEnded {
-        summary,
-        topology: Some(diagram::tests::demo_3()),
-    }
+    Event::LabEnded { summary, topology: Some(diagram::tests::demo_3()) }
 }
 
 const SETUP: &str = "The bridge, and a pair of interfaces for each tenant";
@@ -217,32 +165,15 @@ fn server() -> Vec<Event> {
     vec![
         step(1, Some(1), SERVER, why),
         background("blue", "nc -lk 10.0.0.2 4000", "server"),
-        guest(GuestEvent::BackgroundReady {
-            name: "server".to_owned(),
-            pid: 412,
-            millis: 30,
-        }),
-        guest(GuestEvent::Kept {
-            name: "SERVER_PID".to_owned(),
-            value: "412".to_owned(),
-        }),
+        guest(GuestEvent::BackgroundReady { name: "server".to_owned(), pid: 412, millis: 30 }),
+        guest(GuestEvent::Kept { name: "SERVER_PID".to_owned(), value: "412".to_owned() }),
         command("red", "echo hello from red | nc -N 10.0.0.2 4000"),
         output("blue", Some("server"), b"hello fr"),
         output("blue", Some("server"), b"om red\n"),
         done(0),
         checked(Witness::Claim, "red", through, "10.0.0.2 port 4000 accepts"),
-        checked(
-            Witness::Control,
-            "red",
-            through,
-            "10.0.0.2 port 4000 accepts",
-        ),
-        checked(
-            Witness::Claim,
-            "root",
-            "root can't connect",
-            "no route to host",
-        ),
+        checked(Witness::Control, "red", through, "10.0.0.2 port 4000 accepts"),
+        checked(Witness::Claim, "root", "root can't connect", "no route to host"),
         guest(GuestEvent::CounterfactualStarted {
             title: "without blue's port on the switch".to_owned(),
         }),
@@ -292,12 +223,7 @@ pub fn passing() -> Vec<Event> {
     for (step, summary) in [setup(), server(), lease()].into_iter().zip(steps.clone()) {
         events.extend(step);
         if summary.step.index == 2 {
-            events.push(checked(
-                Witness::Claim,
-                "red",
-                "red's lease is in its server's file",
-                "",
-            ));
+            events.push(checked(Witness::Claim, "red", "red's lease is in its server's file", ""));
         }
         events.push(Event::StepEnded { summary });
     }
@@ -315,15 +241,11 @@ pub fn failing() -> Vec<Event> {
         look: "ovs-vsctl --columns=name,tag list port".to_owned(),
         ..verdict(Witness::Claim, "red", claim, "")
     };
-    let steps = vec![
-        summary(0, None, SETUP, [1, 0], 1210),
-        summary(2, Some(2), LEASE, [1, 1], 2300),
-    ];
+    let steps =
+        vec![summary(0, None, SETUP, [1, 0], 1210), summary(2, Some(2), LEASE, [1, 1], 2300)];
     let mut events = vec![lab(3)];
     events.extend(setup());
-    events.push(Event::StepEnded {
-        summary: steps[0].clone(),
-    });
+    events.push(Event::StepEnded { summary: steps[0].clone() });
     events.extend(lease());
     events.push(checked(
         Witness::Control,
@@ -332,9 +254,7 @@ pub fn failing() -> Vec<Event> {
         "10.20.30.2 answered",
     ));
     events.push(guest(GuestEvent::Checked(failed)));
-    events.push(Event::StepEnded {
-        summary: steps[1].clone(),
-    });
+    events.push(Event::StepEnded { summary: steps[1].clone() });
     events.push(ended(steps, true));
     events
 }
@@ -354,9 +274,7 @@ pub fn failing_setup() -> Vec<Event> {
     })));
     let mut steps = vec![summary(0, None, SETUP, [1, 0], 810)];
     steps[0].passed = false;
-    events.push(Event::StepEnded {
-        summary: steps[0].clone(),
-    });
+    events.push(Event::StepEnded { summary: steps[0].clone() });
     events.push(ended(steps, true));
     events
 }

@@ -12,14 +12,9 @@ pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let all = || std::iter::once(&header).chain(rows);
     let count = all().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        all()
-            .filter_map(|row| row.get(column))
-            .map(|cell: &String| cell.width())
-            .max()
+        all().filter_map(|row| row.get(column)).map(|cell: &String| cell.width()).max()
     };
-    let widths: Vec<usize> = (0..count)
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
+    let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
 
     let mut text = String::new();
     for row in all() {

@@ -39,10 +39,8 @@ pub(super) fn namespaces(
     namespaces: &[&Namespace],
     columns: usize,
 ) {
-    let blocks: Vec<Block> = namespaces
-        .iter()
-        .map(|namespace| block(topology, namespace, ""))
-        .collect();
+    let blocks: Vec<Block> =
+        namespaces.iter().map(|namespace| block(topology, namespace, "")).collect();
     flow(canvas, &blocks, columns);
 }
 
@@ -57,11 +55,7 @@ fn block(topology: &Topology, namespace: &Namespace, pair: &str) -> Block {
     }
     lines.extend(contents::runs(&namespace.processes));
     let place = Some(namespace.place.clone());
-    Block {
-        title: namespace.place.name().to_owned(),
-        lines,
-        place,
-    }
+    Block { title: namespace.place.name().to_owned(), lines, place }
 }
 
 /// Sets boxes in rows, as many beside each other as there is room for.
@@ -69,12 +63,7 @@ fn flow(canvas: &mut Canvas, blocks: &[Block], columns: usize) {
     let (mut x, mut y) = (0, canvas.height());
     let mut below = y;
     for block in blocks {
-        let inner = block
-            .lines
-            .iter()
-            .map(|line| line.chars().count())
-            .max()
-            .unwrap_or(0);
+        let inner = block.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
         let title = block.title.chars().count() + 2;
         let width = (inner.max(title) + FRAME).min(columns);
         if x > 0 && x + width > columns {
@@ -83,12 +72,7 @@ fn flow(canvas: &mut Canvas, blocks: &[Block], columns: usize) {
         // An empty box still has an inside.
         let height = block.lines.len().max(1) + 2;
         canvas.frame(
-            Area {
-                x,
-                y,
-                width,
-                height,
-            },
+            Area { x, y, width, height },
             &cut(&block.title, width - 6),
             block.place.as_ref(),
         );

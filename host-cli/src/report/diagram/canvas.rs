@@ -22,12 +22,10 @@ const LEFT: u8 = 4;
 const RIGHT: u8 = 8;
 
 /// By the directions in which a line leaves the cell, as a number of [`UP`] to [`RIGHT`].
-const UNICODE: [char; 16] = [
-    ' ', '│', '│', '│', '─', '┘', '┐', '┤', '─', '└', '┌', '├', '─', '┴', '┬', '┼',
-];
-const ASCII: [char; 16] = [
-    ' ', '|', '|', '|', '-', '+', '+', '+', '-', '+', '+', '+', '-', '+', '+', '+',
-];
+const UNICODE: [char; 16] =
+    [' ', '│', '│', '│', '─', '┘', '┐', '┤', '─', '└', '┌', '├', '─', '┴', '┬', '┼'];
+const ASCII: [char; 16] =
+    [' ', '|', '|', '|', '-', '+', '+', '+', '-', '+', '+', '+', '-', '+', '+', '+'];
 
 /// The grid.
 #[derive(Debug)]
@@ -56,10 +54,7 @@ pub(super) struct Area {
 impl Canvas {
     /// An empty grid.
     pub(super) fn new(unicode: bool) -> Self {
-        Self {
-            rows: Vec::new(),
-            lines: if unicode { &UNICODE } else { &ASCII },
-        }
+        Self { rows: Vec::new(), lines: if unicode { &UNICODE } else { &ASCII } }
     }
 
     /// Number of rows so far.
@@ -69,26 +64,19 @@ impl Canvas {
 
     /// Writes text over whatever is there.
     pub(super) fn text(&mut self, x: usize, y: usize, text: &str, place: Option<&Place>) {
-        let mut x = x;
         // A cell is one column: a wider character would shift all that follows, and a control
         // character has no width at all.
-        for character in text.chars() {
+        for (x, character) in (x..).zip(text.chars()) {
             let narrow = character.width() == Some(1);
             let cell = self.cell(x, y);
             cell.character = Some(if narrow { character } else { '?' });
             cell.place = place.cloned();
-            x += 1;
         }
     }
 
     /// Draws a frame with its title in the upper line.
     pub(super) fn frame(&mut self, area: Area, title: &str, place: Option<&Place>) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
+        let Area { x, y, width, height } = area;
         let (right, bottom) = (x + width - 1, y + height - 1);
         self.horizontal(y, x, right, place);
         self.horizontal(bottom, x, right, place);
@@ -142,16 +130,11 @@ impl Canvas {
 fn spans(row: Vec<Cell>, lines: &[char; 16]) -> Line {
     let mut line = Line::new();
     for cell in row {
-        let character = cell
-            .character
-            .unwrap_or(lines[usize::from(cell.directions)]);
+        let character = cell.character.unwrap_or(lines[usize::from(cell.directions)]);
         match line.last_mut() {
             // A blank has no colour, so it needs no span of its own.
             Some(span) if span.place == cell.place || character == ' ' => span.text.push(character),
-            _ => line.push(Span {
-                text: character.to_string(),
-                place: cell.place,
-            }),
+            _ => line.push(Span { text: character.to_string(), place: cell.place }),
         }
     }
     if let Some(last) = line.last_mut() {
@@ -172,26 +155,11 @@ mod tests {
     #[test]
     fn lines_that_meet_make_corners_and_crossings() {
         for (unicode, expected) in [
-            (
-                true,
-                ["┌─ a ─┐", "│     │", "└──┬──┘", "   │", " ──┼──", "   │"],
-            ),
-            (
-                false,
-                ["+- a -+", "|     |", "+--+--+", "   |", " --+--", "   |"],
-            ),
+            (true, ["┌─ a ─┐", "│     │", "└──┬──┘", "   │", " ──┼──", "   │"]),
+            (false, ["+- a -+", "|     |", "+--+--+", "   |", " --+--", "   |"]),
         ] {
             let mut canvas = Canvas::new(unicode);
-            canvas.frame(
-                Area {
-                    x: 0,
-                    y: 0,
-                    width: 7,
-                    height: 3,
-                },
-                "a",
-                None,
-            );
+            canvas.frame(Area { x: 0, y: 0, width: 7, height: 3 }, "a", None);
             canvas.vertical(3, 2, 5, None);
             canvas.horizontal(4, 1, 5, None);
             assert_eq!(text(canvas), expected);
@@ -204,13 +172,7 @@ mod tests {
         let mut canvas = Canvas::new(true);
         canvas.text(0, 0, "a", None);
         canvas.text(2, 0, "red 演", Some(&red));
-        let span = |text: &str, place| Span {
-            text: text.to_owned(),
-            place,
-        };
-        assert_eq!(
-            canvas.into_lines(),
-            [[span("a ", None), span("red ?", Some(red))]]
-        );
+        let span = |text: &str, place| Span { text: text.to_owned(), place };
+        assert_eq!(canvas.into_lines(), [[span("a ", None), span("red ?", Some(red))]]);
     }
 }

@@ -28,11 +28,7 @@ pub(super) fn interfaces<'a>(topology: &Topology, namespace: &'a Namespace) -> V
     };
     let others: Vec<&Interface> = namespace.interfaces.iter().filter(shown).collect();
     if others.is_empty() && namespace.place != Place::Root {
-        namespace
-            .interfaces
-            .iter()
-            .filter(|interface| interface.name == LOOPBACK)
-            .collect()
+        namespace.interfaces.iter().filter(|interface| interface.name == LOOPBACK).collect()
     } else {
         others
     }
@@ -40,11 +36,8 @@ pub(super) fn interfaces<'a>(topology: &Topology, namespace: &'a Namespace) -> V
 
 /// The lines for some interfaces of a namespace and for what runs in it.
 pub(super) fn lines(interfaces: &[&Interface], processes: &[String], shape: Shape) -> Vec<String> {
-    let width = interfaces
-        .iter()
-        .map(|interface| interface.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width =
+        interfaces.iter().map(|interface| interface.name.chars().count()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for interface in interfaces {
         let name = &interface.name;
@@ -70,20 +63,12 @@ pub(super) fn lines(interfaces: &[&Interface], processes: &[String], shape: Shap
 pub(super) fn runs(processes: &[String]) -> Vec<String> {
     let mut names: Vec<&String> = processes.iter().collect();
     names.dedup();
-    names
-        .into_iter()
-        .map(|name| format!("runs {name}"))
-        .collect()
+    names.into_iter().map(|name| format!("runs {name}")).collect()
 }
 
 /// The lines of a switch's box, where it stands for itself.
 pub(super) fn ports(switch: &Switch) -> Vec<String> {
-    let width = switch
-        .ports
-        .iter()
-        .map(|port| port.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = switch.ports.iter().map(|port| port.name.chars().count()).max().unwrap_or(0);
     let tagged = has_tags(switch);
     switch
         .ports

@@ -83,14 +83,8 @@ impl<'a> Star<'a> {
                 root_items = contents::lines(&own, &namespace.processes, Shape::Wide);
                 continue;
             }
-            let wires: Vec<_> = interfaces
-                .iter()
-                .filter_map(|it| wire(switch, it))
-                .collect();
-            let pairs = interfaces
-                .iter()
-                .filter(|interface| interface.peer.is_some())
-                .count();
+            let wires: Vec<_> = interfaces.iter().filter_map(|it| wire(switch, it)).collect();
+            let pairs = interfaces.iter().filter(|interface| interface.peer.is_some()).count();
             match wires.as_slice() {
                 [] if pairs == 0 => unwired.push(namespace),
                 [(port, wire)] if pairs <= 1 => leaves.push(Leaf {
@@ -108,13 +102,9 @@ impl<'a> Star<'a> {
         }
         let taken: Vec<&str> = leaves.iter().map(|leaf| leaf.port.name.as_str()).collect();
         let tagged = contents::has_tags(switch);
-        let free = switch
-            .ports
-            .iter()
-            .filter(|port| !taken.contains(&port.name.as_str()));
-        let free: Vec<String> = free
-            .map(|port| format!("{} ({})", port.name, contents::tag(port, tagged)))
-            .collect();
+        let free = switch.ports.iter().filter(|port| !taken.contains(&port.name.as_str()));
+        let free: Vec<String> =
+            free.map(|port| format!("{} ({})", port.name, contents::tag(port, tagged))).collect();
 
         let (groups, width) = arrange(leaves, tagged);
         if width > columns {
@@ -122,21 +112,11 @@ impl<'a> Star<'a> {
         }
         let middles = |below: bool| -> Vec<usize> {
             let columns = groups.iter().flat_map(|group| &group.columns);
-            columns
-                .filter(|it| !below || it.below.is_some())
-                .map(Column::middle)
-                .collect()
+            columns.filter(|it| !below || it.below.is_some()).map(Column::middle).collect()
         };
         let ports = place_items(&free, &middles(false), EDGE..width - EDGE);
         let root = place_items(&root_items, &middles(true), 2..width - 2);
-        Some(Self {
-            switch,
-            groups,
-            width,
-            ports,
-            root,
-            unwired,
-        })
+        Some(Self { switch, groups, width, ports, root, unwired })
     }
 
     /// Namespaces that are wired to nothing.
@@ -151,10 +131,7 @@ impl<'a> Star<'a> {
         let has_below = columns().any(|column| column.below.is_some());
 
         // Rows from top to bottom.
-        let wire_above = columns()
-            .map(|column| height(&column.above))
-            .max()
-            .unwrap_or(0);
+        let wire_above = columns().map(|column| height(&column.above)).max().unwrap_or(0);
         let root = wire_above + 1;
         let switch = root + 1;
         let names_above = switch + 1 + self.ports.len();
@@ -164,20 +141,10 @@ impl<'a> Star<'a> {
         let root_end = switch_end + self.root.len() + 1;
         let wire_below = root_end + 1;
 
-        let area = Area {
-            x: 0,
-            y: root,
-            width: self.width,
-            height: root_end - root + 1,
-        };
+        let area = Area { x: 0, y: root, width: self.width, height: root_end - root + 1 };
         canvas.frame(area, Place::Root.name(), None);
         let (x, width) = (2, self.width - 4);
-        let area = Area {
-            x,
-            y: switch,
-            width,
-            height: switch_end - switch + 1,
-        };
+        let area = Area { x, y: switch, width, height: switch_end - switch + 1 };
         canvas.frame(area, &self.switch.name, None);
 
         for column in columns() {
@@ -230,13 +197,7 @@ impl<'a> Star<'a> {
                     canvas.vertical(column.middle(), row - 1, row, None);
                 }
             }
-            centred(
-                canvas,
-                from.midpoint(to),
-                row,
-                &format!(" {} ", group.label),
-                None,
-            );
+            centred(canvas, from.midpoint(to), row, &format!(" {} ", group.label), None);
         }
     }
 }
@@ -267,25 +228,13 @@ fn arrange(leaves: Vec<Leaf<'_>>, tagged: bool) -> (Vec<Group<'_>>, usize) {
     let mut groups = Vec::new();
     for (_, members) in vlans {
         let mut members = members.into_iter();
-        let mut group = Group {
-            label: String::new(),
-            columns: Vec::new(),
-        };
+        let mut group = Group { label: String::new(), columns: Vec::new() };
         while let Some(above) = members.next() {
             group.label = contents::tag(above.port, tagged);
             let below = if two_rows { members.next() } else { None };
-            let width = [Some(&above), below.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(width)
-                .max();
+            let width = [Some(&above), below.as_ref()].into_iter().flatten().map(width).max();
             let width = width.unwrap_or(0).max(group.label.chars().count() + 2);
-            group.columns.push(Column {
-                x,
-                width,
-                above,
-                below,
-            });
+            group.columns.push(Column { x, width, above, below });
             x += width + GAP;
         }
         groups.push(group);
@@ -294,12 +243,7 @@ fn arrange(leaves: Vec<Leaf<'_>>, tagged: bool) -> (Vec<Group<'_>>, usize) {
 }
 
 fn width(leaf: &Leaf<'_>) -> usize {
-    let inner = leaf
-        .lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or(0);
+    let inner = leaf.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let title = leaf.place.name().chars().count() + 2;
     (inner.max(title) + FRAME).max(leaf.port.name.chars().count() + 2)
 }
@@ -333,12 +277,7 @@ fn place_items(items: &[String], wires: &[usize], inside: std::ops::Range<usize>
 }
 
 fn leaf_box(canvas: &mut Canvas, column: &Column<'_>, leaf: &Leaf<'_>, y: usize) {
-    let area = Area {
-        x: column.x,
-        y,
-        width: column.width,
-        height: leaf.lines.len() + 2,
-    };
+    let area = Area { x: column.x, y, width: column.width, height: leaf.lines.len() + 2 };
     canvas.frame(area, leaf.place.name(), Some(leaf.place));
     for (number, line) in leaf.lines.iter().enumerate() {
         canvas.text(column.x + 2, y + 1 + number, line, None);

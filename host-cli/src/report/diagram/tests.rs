@@ -11,34 +11,18 @@ fn place(name: &str) -> Place {
 
 fn interface(name: &str, addresses: &[&str]) -> Interface {
     let addresses = addresses.iter().map(|&text| text.to_owned()).collect();
-    Interface {
-        name: name.to_owned(),
-        up: true,
-        mac: None,
-        addresses,
-        peer: None,
-    }
+    Interface { name: name.to_owned(), up: true, mac: None, addresses, peer: None }
 }
 
 fn veth(name: &str, addresses: &[&str], at: &str, peer: &str) -> Interface {
-    let peer = Some(Peer {
-        place: place(at),
-        name: peer.to_owned(),
-    });
-    Interface {
-        peer,
-        ..interface(name, addresses)
-    }
+    let peer = Some(Peer { place: place(at), name: peer.to_owned() });
+    Interface { peer, ..interface(name, addresses) }
 }
 
 fn namespace(name: &str, mut interfaces: Vec<Interface>, processes: &[&str]) -> Namespace {
     interfaces.insert(0, interface("lo", &["127.0.0.1/8"]));
     let processes = processes.iter().map(|&text| text.to_owned()).collect();
-    Namespace {
-        place: place(name),
-        interfaces,
-        processes,
-    }
+    Namespace { place: place(name), interfaces, processes }
 }
 
 fn root(ports: Vec<Interface>) -> Namespace {
@@ -49,32 +33,19 @@ fn root(ports: Vec<Interface>) -> Namespace {
 }
 
 fn port(name: &str, tag: Option<u16>) -> SwitchPort {
-    SwitchPort {
-        name: name.to_owned(),
-        tag,
-    }
+    SwitchPort { name: name.to_owned(), tag }
 }
 
 fn switch(ports: Vec<SwitchPort>) -> Switch {
-    Switch {
-        name: "ovs1".to_owned(),
-        ports,
-    }
+    Switch { name: "ovs1".to_owned(), ports }
 }
 
 fn demo_2() -> Topology {
-    let veths = vec![
-        veth("veth-r", &[], "red", "eth0-r"),
-        veth("veth-b", &[], "blue", "eth0-b"),
-    ];
+    let veths = vec![veth("veth-r", &[], "red", "eth0-r"), veth("veth-b", &[], "blue", "eth0-b")];
     Topology {
         namespaces: vec![
             root(veths),
-            namespace(
-                "red",
-                vec![veth("eth0-r", &["10.0.0.1/24"], "root", "veth-r")],
-                &[],
-            ),
+            namespace("red", vec![veth("eth0-r", &["10.0.0.1/24"], "root", "veth-r")], &[]),
             namespace(
                 "blue",
                 vec![veth("eth0-b", &["10.0.0.2/24"], "root", "veth-b")],
@@ -94,11 +65,7 @@ pub(in crate::report) fn demo_3() -> Topology {
     let server =
         |name, tap| namespace(name, vec![interface(tap, &["10.20.30.2/24"])], &["dnsmasq"]);
     let client = |name, eth, address, veth_name| {
-        namespace(
-            name,
-            vec![veth(eth, &[address], "root", veth_name)],
-            &["dhclient"],
-        )
+        namespace(name, vec![veth(eth, &[address], "root", veth_name)], &["dhclient"])
     };
     Topology {
         namespaces: vec![
@@ -120,60 +87,31 @@ pub(in crate::report) fn demo_3() -> Topology {
 
 #[track_caller]
 fn assert_drawn(topology: &Topology, columns: usize, unicode: bool, golden: &str) {
-    let join = |line: &Line| {
-        line.iter()
-            .map(|span| span.text.as_str())
-            .collect::<String>()
-            + "\n"
-    };
+    let join = |line: &Line| line.iter().map(|span| span.text.as_str()).collect::<String>() + "\n";
     let drawn: String = draw(topology, columns, unicode).iter().map(join).collect();
-    let widest = drawn
-        .lines()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap();
+    let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= columns, "{widest} columns");
     assert_eq!(drawn, golden, "\n{drawn}");
 }
 
 #[test]
 fn demo_2_is_two_namespaces_on_one_switch() {
-    assert_drawn(
-        &demo_2(),
-        80,
-        true,
-        include_str!("../golden/diagram-demo-2.txt"),
-    );
+    assert_drawn(&demo_2(), 80, true, include_str!("../golden/diagram-demo-2.txt"));
 }
 
 #[test]
 fn demo_2_in_ascii() {
-    assert_drawn(
-        &demo_2(),
-        80,
-        false,
-        include_str!("../golden/diagram-demo-2-ascii.txt"),
-    );
+    assert_drawn(&demo_2(), 80, false, include_str!("../golden/diagram-demo-2-ascii.txt"));
 }
 
 #[test]
 fn demo_3_keeps_each_tenant_in_a_line_of_its_own() {
-    assert_drawn(
-        &demo_3(),
-        80,
-        true,
-        include_str!("../golden/diagram-demo-3.txt"),
-    );
+    assert_drawn(&demo_3(), 80, true, include_str!("../golden/diagram-demo-3.txt"));
 }
 
 #[test]
 fn demo_3_in_forty_columns_is_a_list_of_boxes() {
-    assert_drawn(
-        &demo_3(),
-        40,
-        true,
-        include_str!("../golden/diagram-demo-3-40.txt"),
-    );
+    assert_drawn(&demo_3(), 40, true, include_str!("../golden/diagram-demo-3-40.txt"));
 }
 
 #[test]
@@ -185,79 +123,38 @@ fn namespaces_that_are_wired_to_nothing_stand_side_by_side() {
     };
     let root = namespace("root", vec![interface("eth0", &["10.0.2.15/24"])], &[]);
     let namespaces = vec![root, lone("red"), lone("blue")];
-    let topology = Topology {
-        namespaces,
-        switches: Vec::new(),
-    };
-    assert_drawn(
-        &topology,
-        80,
-        true,
-        include_str!("../golden/diagram-demo-1.txt"),
-    );
+    let topology = Topology { namespaces, switches: Vec::new() };
+    assert_drawn(&topology, 80, true, include_str!("../golden/diagram-demo-1.txt"));
 }
 
 #[test]
 fn three_tenants_of_which_one_is_not_wired_yet_and_three_ports_share_a_vlan() {
     let mut topology = demo_3();
-    topology.namespaces.push(namespace(
-        "green",
-        vec![interface("tap-g", &["10.20.30.9/24"])],
-        &[],
-    ));
-    topology
-        .namespaces
-        .push(namespace("spare", Vec::new(), &[]));
-    topology.switches[0]
-        .ports
-        .insert(4, port("tap-g", Some(200)));
-    assert_drawn(
-        &topology,
-        100,
-        true,
-        include_str!("../golden/diagram-wide.txt"),
-    );
+    topology.namespaces.push(namespace("green", vec![interface("tap-g", &["10.20.30.9/24"])], &[]));
+    topology.namespaces.push(namespace("spare", Vec::new(), &[]));
+    topology.switches[0].ports.insert(4, port("tap-g", Some(200)));
+    assert_drawn(&topology, 100, true, include_str!("../golden/diagram-wide.txt"));
 }
 
 #[test]
 fn a_pair_between_two_namespaces_needs_no_switch() {
     let topology = Topology {
         namespaces: vec![
-            namespace(
-                "red",
-                vec![veth("a", &["10.1.0.1/30", "10.1.1.1/30"], "blue", "b")],
-                &[],
-            ),
-            namespace(
-                "blue",
-                vec![veth("b", &[], "red", "a")],
-                &["dnsmasq", "dnsmasq"],
-            ),
+            namespace("red", vec![veth("a", &["10.1.0.1/30", "10.1.1.1/30"], "blue", "b")], &[]),
+            namespace("blue", vec![veth("b", &[], "red", "a")], &["dnsmasq", "dnsmasq"]),
         ],
         switches: Vec::new(),
     };
-    assert_drawn(
-        &topology,
-        80,
-        true,
-        include_str!("../golden/diagram-pair.txt"),
-    );
+    assert_drawn(&topology, 80, true, include_str!("../golden/diagram-pair.txt"));
 }
 
 #[test]
 fn what_a_guest_names_its_things_can_not_drive_the_terminal() {
     let topology = Topology {
-        namespaces: vec![namespace(
-            "root",
-            vec![interface("a\u{1b}[2J", &[])],
-            &["x\ny"],
-        )],
+        namespaces: vec![namespace("root", vec![interface("a\u{1b}[2J", &[])], &["x\ny"])],
         switches: Vec::new(),
     };
-    let text: String = draw(&topology, 40, true)
-        .iter()
-        .flatten()
-        .map(|span| span.text.as_str())
-        .collect();
+    let text: String =
+        draw(&topology, 40, true).iter().flatten().map(|span| span.text.as_str()).collect();
     assert!(text.contains("a?[2J") && text.contains("x?y"), "{text}");
 }

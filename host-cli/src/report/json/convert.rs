@@ -15,64 +15,32 @@ use crate::report::{LabSummary, StepSummary};
 /// What the guest said, if it isn't told by an event of the host already.
 pub(super) fn guest(step: Option<u32>, event: &GuestEvent) -> Option<Body<'_>> {
     Some(match event {
-        GuestEvent::CommandStarted {
-            line,
-            place,
-            text,
-            background,
-        } => Body::Command {
+        GuestEvent::CommandStarted { line, place, text, background } => Body::Command {
             step,
             line: *line,
             place: place.name(),
             text,
             background: background.as_deref(),
         },
-        GuestEvent::Output {
-            place,
-            background,
-            stream,
-            bytes,
-        } => {
-            return Some(output(
-                step,
-                place.name(),
-                background.as_deref(),
-                *stream,
-                bytes,
-            ));
+        GuestEvent::Output { place, background, stream, bytes } => {
+            return Some(output(step, place.name(), background.as_deref(), *stream, bytes));
         }
-        GuestEvent::OutputDropped { bytes } => Body::OutputDropped {
-            step,
-            bytes: *bytes,
-        },
+        GuestEvent::OutputDropped { bytes } => Body::OutputDropped { step, bytes: *bytes },
         GuestEvent::CommandEnded { exit, millis } => {
             let (code, signal, timed_out) = parts(*exit);
-            Body::Exit {
-                step,
-                code,
-                signal,
-                timed_out,
-                millis: *millis,
-            }
+            Body::Exit { step, code, signal, timed_out, millis: *millis }
         }
-        GuestEvent::BackgroundReady { name, pid, millis } => Body::BackgroundReady {
-            step,
-            background: name,
-            pid: *pid,
-            millis: *millis,
-        },
+        GuestEvent::BackgroundReady { name, pid, millis } => {
+            Body::BackgroundReady { step, background: name, pid: *pid, millis: *millis }
+        }
         GuestEvent::Kept { name, value } => Body::Kept { step, name, value },
         GuestEvent::Checked(verdict) => check(step, verdict),
-        GuestEvent::CounterfactualStarted { title } => Body::Counterfactual {
-            step,
-            title,
-            state: "taken_away",
-        },
-        GuestEvent::CounterfactualUndone { title } => Body::Counterfactual {
-            step,
-            title,
-            state: "put_back",
-        },
+        GuestEvent::CounterfactualStarted { title } => {
+            Body::Counterfactual { step, title, state: "taken_away" }
+        }
+        GuestEvent::CounterfactualUndone { title } => {
+            Body::Counterfactual { step, title, state: "put_back" }
+        }
         GuestEvent::Failed(failed) => failure(step, failed),
         GuestEvent::Opened
         | GuestEvent::Served
@@ -117,42 +85,23 @@ fn output<'a>(
         Stream::Stdout => "stdout",
         Stream::Stderr => "stderr",
     };
-    Body::Output {
-        step,
-        place,
-        background,
-        stream,
-        text,
-        base64,
-    }
+    Body::Output { step, place, background, stream, text, base64 }
 }
 
 fn failure(step: Option<u32>, failure: &Failure) -> Body<'_> {
     let message = failure.to_string();
     let none = (None, None, None, None, None);
     let (line, place, text, expected, exit) = match failure {
-        Failure::Command {
-            line,
-            place,
-            text,
-            exit,
-            expected,
-        } => (
+        Failure::Command { line, place, text, exit, expected } => (
             Some(*line),
             Some(place.name()),
             Some(text.as_str()),
             Some(expected.as_str()),
             Some(*exit),
         ),
-        Failure::Background {
-            line, place, text, ..
-        } => (
-            Some(*line),
-            Some(place.name()),
-            Some(text.as_str()),
-            None,
-            None,
-        ),
+        Failure::Background { line, place, text, .. } => {
+            (Some(*line), Some(place.name()), Some(text.as_str()), None, None)
+        }
         Failure::Missing { .. }
         | Failure::Exists { .. }
         | Failure::Busy
@@ -160,17 +109,7 @@ fn failure(step: Option<u32>, failure: &Failure) -> Body<'_> {
         | Failure::System { .. } => none,
     };
     let (code, signal, timed_out) = exit.map_or((None, None, false), parts);
-    Body::Failure {
-        step,
-        message,
-        line,
-        place,
-        text,
-        expected,
-        code,
-        signal,
-        timed_out,
-    }
+    Body::Failure { step, message, line, place, text, expected, code, signal, timed_out }
 }
 
 /// What came of a step.
@@ -213,16 +152,10 @@ pub(super) fn topology(topology: &Topology) -> Body<'_> {
         ports: switch
             .ports
             .iter()
-            .map(|port| JsonPort {
-                name: &port.name,
-                tag: port.tag,
-            })
+            .map(|port| JsonPort { name: &port.name, tag: port.tag })
             .collect(),
     });
-    Body::Topology {
-        namespaces: namespaces.collect(),
-        switches: switches.collect(),
-    }
+    Body::Topology { namespaces: namespaces.collect(), switches: switches.collect() }
 }
 
 fn interface(interface: &Interface) -> JsonInterface<'_> {
@@ -232,10 +165,7 @@ fn interface(interface: &Interface) -> JsonInterface<'_> {
         up: interface.up,
         mac: interface.mac.as_deref(),
         addresses: &interface.addresses,
-        peer: peer.map(|peer| JsonPeer {
-            place: peer.place.name(),
-            name: &peer.name,
-        }),
+        peer: peer.map(|peer| JsonPeer { place: peer.place.name(), name: &peer.name }),
     }
 }
 

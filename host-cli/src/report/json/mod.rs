@@ -29,18 +29,11 @@ pub struct JsonRenderer {
 impl JsonRenderer {
     /// Writes lines to `stdout`.
     pub fn new(stdout: Box<dyn Write + Send>) -> Self {
-        Self {
-            stdout,
-            last_download: None,
-            step: None,
-        }
+        Self { stdout, last_download: None, step: None }
     }
 
     fn write(&mut self, body: Body<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Line {
-            v: JSON_VERSION,
-            body,
-        })?;
+        let mut line = serde_json::to_vec(&Line { v: JSON_VERSION, body })?;
         line.push(b'\n');
         self.stdout.write_all(&line)?;
         self.stdout.flush()
@@ -48,10 +41,7 @@ impl JsonRenderer {
 
     /// Whether a line about a download is due; the last one always is.
     fn download_due(&mut self, last: bool, now: Instant) -> bool {
-        let due = last
-            || self
-                .last_download
-                .is_none_or(|then| now - then >= DOWNLOAD_LINES);
+        let due = last || self.last_download.is_none_or(|then| now - then >= DOWNLOAD_LINES);
         if due {
             self.last_download = Some(now);
         }
@@ -62,74 +52,36 @@ impl JsonRenderer {
 impl Renderer for JsonRenderer {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let body = match event {
-            Event::PhaseStarted { phase } => Body::Phase {
-                phase: phase.name(),
-                state: "started",
-                millis: None,
-            },
+            Event::PhaseStarted { phase } => {
+                Body::Phase { phase: phase.name(), state: "started", millis: None }
+            }
             Event::PhaseDone { phase, since_start } => Body::Phase {
                 phase: phase.name(),
                 state: "done",
                 millis: Some(convert::millis(*since_start)),
             },
-            &Event::Download {
-                done,
-                total,
-                files_done,
-                files,
-            } => {
+            &Event::Download { done, total, files_done, files } => {
                 if !self.download_due(done >= total, Instant::now()) {
                     return Ok(());
                 }
-                Body::Download {
-                    done,
-                    total,
-                    files_done,
-                    files,
-                }
+                Body::Download { done, total, files_done, files }
             }
             Event::ImageStage { stage } => Body::ImageStage { stage },
             Event::Note { text } => Body::Note { text },
-            Event::GuestReady {
-                name,
-                attached,
-                accelerator,
-                address,
-                took,
-            } => Body::Ready {
+            Event::GuestReady { name, attached, accelerator, address, took } => Body::Ready {
                 name,
                 attached: *attached,
                 accelerator,
                 address,
                 millis: convert::millis(*took),
             },
-            Event::LabStarted {
-                lab,
-                title,
-                summary,
-                steps,
-                namespaces,
-            } => Body::Lab {
-                lab,
-                title,
-                summary,
-                steps: *steps,
-                namespaces,
-            },
+            Event::LabStarted { lab, title, summary, steps, namespaces } => {
+                Body::Lab { lab, title, summary, steps: *steps, namespaces }
+            }
             Event::StepStarted { step, title, why } => {
                 self.step = Some(step.index);
-                let &StepPlace {
-                    index,
-                    number,
-                    quiet,
-                } = step;
-                Body::Step {
-                    step: index,
-                    number,
-                    quiet,
-                    title,
-                    why,
-                }
+                let &StepPlace { index, number, quiet } = step;
+                Body::Step { step: index, number, quiet, title, why }
             }
             Event::Guest { event, .. } => {
                 return match convert::guest(self.step, event) {
@@ -147,15 +99,7 @@ impl Renderer for JsonRenderer {
                 }
                 convert::result(summary)
             }
-            Event::Failed {
-                message,
-                hint,
-                exit,
-            } => Body::Error {
-                message,
-                hint,
-                exit: *exit,
-            },
+            Event::Failed { message, hint, exit } => Body::Error { message, hint, exit: *exit },
         };
         self.write(body)
     }

@@ -16,10 +16,7 @@ fn rendered(events: &[Event]) -> String {
 }
 
 fn parsed(events: &[Event]) -> Vec<Value> {
-    rendered(events)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    rendered(events).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -30,17 +27,9 @@ fn a_lab_that_passes_line_by_line() {
 
 #[test]
 fn every_line_has_a_version_and_an_event_and_the_last_is_the_result() {
-    for events in [
-        sample::passing(),
-        sample::failing(),
-        sample::failing_setup(),
-    ] {
+    for events in [sample::passing(), sample::failing(), sample::failing_setup()] {
         let lines = parsed(&events);
-        assert!(
-            lines
-                .iter()
-                .all(|line| line["v"] == 1 && line["event"].is_string())
-        );
+        assert!(lines.iter().all(|line| line["v"] == 1 && line["event"].is_string()));
         let last = lines.last().unwrap();
         assert_eq!(last["event"], "result");
         assert_eq!(
@@ -53,10 +42,7 @@ fn every_line_has_a_version_and_an_event_and_the_last_is_the_result() {
 #[test]
 fn a_failed_command_says_what_where_and_how() {
     let lines = parsed(&sample::failing_setup());
-    let failure = lines
-        .iter()
-        .find(|line| line["event"] == "failure")
-        .unwrap();
+    let failure = lines.iter().find(|line| line["event"] == "failure").unwrap();
     assert_eq!(
         *failure,
         json!({
@@ -71,15 +57,9 @@ fn a_failed_command_says_what_where_and_how() {
 #[test]
 fn bytes_that_are_no_text_are_there_losslessly_too() {
     let line = &parsed(&[sample::output("red", None, b"caf\xe9\n")])[0];
-    assert_eq!(
-        (&line["text"], &line["base64"]),
-        (&json!("caf\u{fffd}\n"), &json!("Y2Fm6Qo="))
-    );
+    assert_eq!((&line["text"], &line["base64"]), (&json!("caf\u{fffd}\n"), &json!("Y2Fm6Qo=")));
     let line = &parsed(&[sample::output("red", None, "café\n".as_bytes())])[0];
-    assert_eq!(
-        (&line["text"], line.get("base64")),
-        (&json!("café\n"), None)
-    );
+    assert_eq!((&line["text"], line.get("base64")), (&json!("café\n"), None));
 }
 
 #[test]
@@ -91,10 +71,7 @@ fn the_ways_in_which_a_command_ends_are_told_apart() {
     ];
     for (exit, expected) in cases {
         let line = &parsed(&[sample::guest(GuestEvent::CommandEnded { exit, millis: 1 })])[0];
-        assert_eq!(
-            json!([line["code"], line["signal"], line["timed_out"]]),
-            expected
-        );
+        assert_eq!(json!([line["code"], line["signal"], line["timed_out"]]), expected);
     }
 }
 
@@ -103,14 +80,7 @@ fn an_error_that_ends_the_run_is_a_line() {
     let (message, hint) = ("no QEMU".to_owned(), "install it".to_owned());
     let expected =
         json!({"v": 1, "event": "error", "message": "no QEMU", "hint": "install it", "exit": 3});
-    assert_eq!(
-        parsed(&[Event::Failed {
-            message,
-            hint,
-            exit: 3
-        }]),
-        [expected]
-    );
+    assert_eq!(parsed(&[Event::Failed { message, hint, exit: 3 }]), [expected]);
 }
 
 #[test]
@@ -118,12 +88,7 @@ fn a_download_is_told_once_a_second_and_at_its_end() {
     let mut renderer = JsonRenderer::new(Box::new(Written::default()));
     let start = Instant::now();
     let mut due = |last, millis| renderer.download_due(last, start + Duration::from_millis(millis));
-    let told = [
-        due(false, 0),
-        due(false, 999),
-        due(false, 1000),
-        due(false, 1500),
-        due(true, 1600),
-    ];
+    let told =
+        [due(false, 0), due(false, 999), due(false, 1000), due(false, 1500), due(true, 1600)];
     assert_eq!(told, [true, false, true, false, true]);
 }

@@ -29,11 +29,7 @@ pub(super) fn lines(
     let mut lines = Vec::new();
     let mut used = 0;
     for piece in pieces {
-        let lead = if lines.is_empty() {
-            prompt.clone()
-        } else {
-            " ".repeat(width)
-        };
+        let lead = if lines.is_empty() { prompt.clone() } else { " ".repeat(width) };
         used = width + piece.width();
         lines.push(lead + &page.palette.strong(&piece));
     }
@@ -64,10 +60,7 @@ fn broken(text: &str, width: usize) -> Vec<String> {
     }
     // The last word was measured with a backslash that it doesn't need: at worst one line more.
     lines.push(line.trim_end().to_owned());
-    lines
-        .iter()
-        .map(|line| harmless(line.as_bytes(), false))
-        .collect()
+    lines.iter().map(|line| harmless(line.as_bytes(), false)).collect()
 }
 
 /// Splits a command behind each blank that a shell would take for one, the blanks kept.
@@ -116,20 +109,13 @@ mod tests {
             ),
             (
                 "sh -c 'a quoted string is never broken' end",
-                &[
-                    "sh -c \\",
-                    "  'a quoted string is never broken' \\",
-                    "  end",
-                ],
+                &["sh -c \\", "  'a quoted string is never broken' \\", "  end"],
             ),
             (
                 "echo \"it's\" 'a \"b' one\\ word two three",
                 &["echo \"it's\" 'a \"b' \\", "  one\\ word two three"],
             ),
-            (
-                "ip -n red addr \\\n  add 1.2.3.4/24",
-                &["ip -n red addr \\", "  add 1.2.3.4/24"],
-            ),
+            ("ip -n red addr \\\n  add 1.2.3.4/24", &["ip -n red addr \\", "  add 1.2.3.4/24"]),
             (
                 "true # a comment that goes on and on",
                 &["true \\", "  # a comment that goes on and on"],

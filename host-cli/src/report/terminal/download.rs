@@ -20,19 +20,12 @@ pub(super) struct Meter {
 impl Meter {
     /// A download that begins with so many bytes already there.
     pub(super) fn new(now: Instant, done: u64) -> Self {
-        Self {
-            samples: VecDeque::from([(now, done)]),
-        }
+        Self { samples: VecDeque::from([(now, done)]) }
     }
 
     /// Says how far it is.
-    pub(super) fn line(&mut self, done: u64, total: u64, files: [u64; 2], now: Instant) -> String {
-        let mut line = format!(
-            "downloading {} of {}",
-            units::size(done),
-            units::size(total)
-        );
-        line.push_str(&format!(", {} of {} files", files[0], files[1]));
+    pub(super) fn line(&mut self, done: u64, total: u64, now: Instant) -> String {
+        let mut line = format!("downloading {} of {}", units::size(done), units::size(total));
         if let Some(speed) = self.speed(done, now) {
             line.push_str(&format!(", {}/s", units::size(speed)));
             let left = total.saturating_sub(done);
@@ -49,11 +42,7 @@ impl Meter {
     /// Bytes per second, once it can be told.
     fn speed(&mut self, done: u64, now: Instant) -> Option<u64> {
         self.samples.push_back((now, done));
-        while self
-            .samples
-            .get(1)
-            .is_some_and(|(then, _)| now - *then >= WINDOW)
-        {
+        while self.samples.get(1).is_some_and(|(then, _)| now - *then >= WINDOW) {
             self.samples.pop_front();
         }
         let (then, before) = self.samples.front()?;
@@ -72,19 +61,10 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut meter = Meter::new(at(0), 50_000_000);
-        let mut line = |done: u64, seconds| meter.line(done, 80_000_000, [1, 2], at(seconds));
-        assert_eq!(
-            line(50_000_000, 0),
-            "downloading 50.0 MB of 80.0 MB, 1 of 2 files"
-        );
-        assert_eq!(
-            line(55_000_000, 1),
-            "downloading 55.0 MB of 80.0 MB, 1 of 2 files, 5.0 MB/s, 5.0 s left"
-        );
+        let mut line = |done: u64, seconds| meter.line(done, 80_000_000, at(seconds));
+        assert_eq!(line(50_000_000, 0), "downloading 50.0 MB of 80.0 MB");
+        assert_eq!(line(55_000_000, 1), "downloading 55.0 MB of 80.0 MB, 5.0 MB/s, 5.0 s left");
         line(55_000_000, 4);
-        assert_eq!(
-            line(55_000_000, 6),
-            "downloading 55.0 MB of 80.0 MB, 1 of 2 files, 0 B/s"
-        );
+        assert_eq!(line(55_000_000, 6), "downloading 55.0 MB of 80.0 MB, 0 B/s");
     }
 }

@@ -18,12 +18,7 @@ pub(super) fn harmless(line: &[u8], colour: bool) -> String {
     let text = text.trim_end_matches('\r');
     let text = text.rsplit('\r').next().unwrap_or(text);
 
-    let mut writer = Writer {
-        text: String::new(),
-        column: 0,
-        colour,
-        coloured: false,
-    };
+    let mut writer = Writer { text: String::new(), column: 0, colour, coloured: false };
     let mut parser = Parser::<DefaultCharAccumulator>::new();
     for byte in text.bytes() {
         parser.advance(&mut writer, byte);
@@ -61,13 +56,7 @@ impl Perform for Writer {
         if !self.colour || ignore || !intermediates.is_empty() || action != b'm' {
             return;
         }
-        let join = |group: &[u16]| {
-            group
-                .iter()
-                .map(u16::to_string)
-                .collect::<Vec<_>>()
-                .join(":")
-        };
+        let join = |group: &[u16]| group.iter().map(u16::to_string).collect::<Vec<_>>().join(":");
         let groups: Vec<String> = params.iter().map(join).collect();
         self.text.push_str(&format!("\u{1b}[{}m", groups.join(";")));
         self.coloured = true;
@@ -89,41 +78,17 @@ mod tests {
     fn nothing_that_a_guest_prints_reaches_the_terminal_as_a_command() {
         let cases: [(&[u8], &str, &str); 15] = [
             (b"plain", "plain", "an ordinary line"),
-            (
-                b"a\x1b[31mred\x1b[0m b",
-                "ared b",
-                "colours, where none are wanted",
-            ),
-            (
-                b"a\x1b[2Jb\x1b[10;10Hc",
-                "abc",
-                "clear the screen, move the cursor",
-            ),
-            (
-                b"a\x1b[?1049hb\x1b[6n",
-                "ab",
-                "alternate screen, a question that types an answer",
-            ),
+            (b"a\x1b[31mred\x1b[0m b", "ared b", "colours, where none are wanted"),
+            (b"a\x1b[2Jb\x1b[10;10Hc", "abc", "clear the screen, move the cursor"),
+            (b"a\x1b[?1049hb\x1b[6n", "ab", "alternate screen, a question that types an answer"),
             (b"a\x1b]0;title\x07b", "ab", "the window's title"),
             (b"a\x1b]52;c;aGk=\x1b\\b", "ab", "the clipboard"),
-            (
-                b"a\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\",
-                "alink",
-                "a link",
-            ),
+            (b"a\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "alink", "a link"),
             (b"a\x1bPq#0\x1b\\b", "ab", "a device control string"),
-            (
-                b"a\x1b]0;never ended",
-                "a",
-                "a sequence that is never ended",
-            ),
+            (b"a\x1b]0;never ended", "a", "a sequence that is never ended"),
             (b"a\x1bcb\x1b(0c", "abc", "a reset, another character set"),
             (b"a\xc2\x9b2Jb", "a2Jb", "a C1 control, as UTF-8"),
-            (
-                b"bell\x07 back\x08 null\0",
-                "bell back null",
-                "other controls",
-            ),
+            (b"bell\x07 back\x08 null\0", "bell back null", "other controls"),
             (b"caf\xe9 \xff", "caf\u{fffd} \u{fffd}", "invalid UTF-8"),
             ("a\u{202e}b\u{2066}c".as_bytes(), "abc", "reversed text"),
             ("naïve ✓ 演".as_bytes(), "naïve ✓ 演", "any language"),

@@ -143,11 +143,7 @@ impl TerminalRenderer {
         }
         if !summary.passed {
             let (place, title) = (summary.step, summary.title.clone());
-            self.failed.push(FailedStep {
-                place,
-                title,
-                what: step.failed,
-            });
+            self.failed.push(FailedStep { place, title, what: step.failed });
         }
         self.write(&lines)
     }
@@ -166,12 +162,7 @@ impl TerminalRenderer {
             lines.extend(drawn.iter().map(paint));
             lines.push(String::new());
         }
-        lines.extend(summary::lines(
-            &self.page,
-            summary,
-            self.steps,
-            &self.failed,
-        ));
+        lines.extend(summary::lines(&self.page, summary, self.steps, &self.failed));
         self.write(&lines)
     }
 }
@@ -184,44 +175,23 @@ impl Renderer for TerminalRenderer {
             Event::PhaseDone { phase, since_start } => {
                 self.progress.phase_done(*phase, *since_start)
             }
-            Event::Download {
-                done,
-                total,
-                files_done,
-                files,
-            } => self
-                .progress
-                .download([*done, *total], [*files_done, *files], now),
+            Event::Download { done, total, files_done, files } => {
+                self.progress.download([*done, *total], [*files_done, *files], now)
+            }
             Event::ImageStage { stage } => self.progress.stage(stage, now),
             Event::Note { text } => {
                 self.end_line()?;
                 self.progress.note(&harmless(text.as_bytes()))
             }
-            Event::GuestReady {
-                name,
-                attached,
-                accelerator,
-                address,
-                took,
-            } => {
+            Event::GuestReady { name, attached, accelerator, address, took } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
                 let took = units::time(*took);
-                let came = if *attached {
-                    "was up, reached in"
-                } else {
-                    "up in"
-                };
+                let came = if *attached { "was up, reached in" } else { "up in" };
                 let line = format!("guest {came} {took} ({accelerator}) {dot} {address}");
                 self.progress.ready(&line)
             }
-            Event::LabStarted {
-                title,
-                summary,
-                steps,
-                namespaces,
-                ..
-            } => {
+            Event::LabStarted { title, summary, steps, namespaces, .. } => {
                 self.steps = *steps;
                 self.lab_started(title, summary, namespaces)
             }

@@ -45,16 +45,7 @@ impl Output {
     /// Nothing yet. `colour` lets the program's own colours pass.
     pub(super) fn new(place: Place, background: Option<String>, colour: bool) -> Self {
         let (stdout, stderr, held) = Default::default();
-        Self {
-            place,
-            background,
-            stdout,
-            stderr,
-            shown: 0,
-            held,
-            left_out: 0,
-            colour,
-        }
+        Self { place, background, stdout, stderr, shown: 0, held, left_out: 0, colour }
     }
 
     /// Takes a piece and returns the lines to show now.
@@ -86,10 +77,7 @@ impl Output {
             }
         }
         lines.extend(self.held);
-        Rest {
-            left_out: self.left_out,
-            lines,
-        }
+        Rest { left_out: self.left_out, lines }
     }
 
     fn buffer(&mut self, stream: Stream) -> &mut Vec<u8> {
@@ -128,10 +116,7 @@ mod tests {
         assert_eq!(output.push(Stream::Stdout, b"hel"), Vec::<String>::new());
         assert_eq!(output.push(Stream::Stderr, b"oops"), Vec::<String>::new());
         assert_eq!(output.push(Stream::Stdout, b"lo\n\nwor"), ["hello", ""]);
-        let rest = Rest {
-            left_out: 0,
-            lines: vec!["wor".into(), "oops".into()],
-        };
+        let rest = Rest { left_out: 0, lines: vec!["wor".into(), "oops".into()] };
         assert_eq!(output.end(), rest);
     }
 
@@ -139,10 +124,7 @@ mod tests {
     fn characters_cut_by_a_piece_are_put_together_again() {
         let mut output = output();
         let bytes = "✓\n".as_bytes();
-        assert_eq!(
-            output.push(Stream::Stdout, &bytes[..1]),
-            Vec::<String>::new()
-        );
+        assert_eq!(output.push(Stream::Stdout, &bytes[..1]), Vec::<String>::new());
         assert_eq!(output.push(Stream::Stdout, &bytes[1..]), ["✓"]);
     }
 
@@ -154,10 +136,7 @@ mod tests {
         assert_eq!((shown.len(), shown[31].as_str()), (32, "line 32"));
         let rest = output.end();
         assert_eq!((rest.left_out, rest.lines.len()), (312, 8));
-        assert_eq!(
-            (rest.lines[0].as_str(), rest.lines[7].as_str()),
-            ("line 345", "line 352")
-        );
+        assert_eq!((rest.lines[0].as_str(), rest.lines[7].as_str()), ("line 345", "line 352"));
     }
 
     #[test]

@@ -67,9 +67,7 @@ impl Page {
         let blank = " ".repeat(width);
         let lines = self.plain_lines(width, text).into_iter().enumerate();
         let lead_of = |number| if number == 0 { lead } else { &blank };
-        lines
-            .map(|(number, line)| format!("{}{}", lead_of(number), paint(&line)))
-            .collect()
+        lines.map(|(number, line)| format!("{}{}", lead_of(number), paint(&line))).collect()
     }
 
     /// A sign with its text, the text at the margin.
@@ -100,9 +98,7 @@ impl Page {
     /// A remark in the column where commands begin.
     pub(super) fn remark(&self, text: &str) -> Vec<String> {
         let width = self.prompt(&Place::Root, '#').1;
-        self.hanging(&" ".repeat(width), width, text, |line| {
-            self.palette.faint(line)
-        })
+        self.hanging(&" ".repeat(width), width, text, |line| self.palette.faint(line))
     }
 
     /// A remark at the right edge, beside a line of `used` columns if there is room, else beneath.
@@ -114,11 +110,7 @@ impl Page {
             return vec![line + &remark];
         }
         let beneath = " ".repeat(self.columns.saturating_sub(width)) + &remark;
-        if used == 0 {
-            vec![beneath]
-        } else {
-            vec![line, beneath]
-        }
+        if used == 0 { vec![beneath] } else { vec![line, beneath] }
     }
 
     /// A command of netlab as one types it for this guest.
@@ -148,30 +140,24 @@ impl Page {
 /// Stands for a blank at which a line is not broken.
 const JOINT: char = '\u{a0}';
 
-/// Joins the words of what stands in backticks, so that it can be typed as it is read.
+/// Joins the words of what stands in backticks, so that it can be typed as it is read, and a time
+/// at the end of a remark with its unit.
 fn joined(line: &str) -> String {
     let join = |(number, part): (usize, &str)| {
         // Every other part stands between two backticks.
-        if number % 2 == 1 {
-            part.replace(' ', &JOINT.to_string())
-        } else {
-            part.to_owned()
-        }
+        let typed = number % 2 == 1;
+        let blanks: &[&str] = if typed { &[" "] } else { &[" s)", " ms)"] };
+        blanks.iter().fold(part.to_owned(), |part, blank| {
+            part.replace(blank, &blank.replace(' ', &JOINT.to_string()))
+        })
     };
-    line.split('`')
-        .enumerate()
-        .map(join)
-        .collect::<Vec<_>>()
-        .join("`")
+    line.split('`').enumerate().map(join).collect::<Vec<_>>().join("`")
 }
 
 /// Breaks a line at blanks; only a word that is longer than a whole line is cut.
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let options = textwrap::Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation);
-    textwrap::wrap(line, options)
-        .into_iter()
-        .map(std::borrow::Cow::into_owned)
-        .collect()
+    textwrap::wrap(line, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 #[cfg(test)]
@@ -180,14 +166,7 @@ mod tests {
 
     fn page(columns: usize, namespaces: &[&str]) -> Page {
         let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
-        let terminal = Terminal {
-            input,
-            output,
-            redraw,
-            columns,
-            colour,
-            unicode,
-        };
+        let terminal = Terminal { input, output, redraw, columns, colour, unicode };
         let names: Vec<String> = namespaces.iter().map(|&name| name.to_owned()).collect();
         Page::new(&terminal, &names, DEFAULT_INSTANCE)
     }
@@ -195,15 +174,9 @@ mod tests {
     #[test]
     fn prompts_are_as_wide_as_the_longest_reasonable_name() {
         let page = page(80, &["red", "dhcp-r", "a-very-long-name"]);
-        assert_eq!(
-            page.prompt(&Place::Root, '#'),
-            ("   root # ".to_owned(), 10)
-        );
+        assert_eq!(page.prompt(&Place::Root, '#'), ("   root # ".to_owned(), 10));
         let long = Place::Namespace("a-very-long-name".to_owned());
-        assert_eq!(
-            page.prompt(&long, '#'),
-            (" a-very-long-name # ".to_owned(), 20)
-        );
+        assert_eq!(page.prompt(&long, '#'), (" a-very-long-name # ".to_owned(), 20));
     }
 
     #[test]
@@ -211,21 +184,11 @@ mod tests {
         let page = page(40, &["red"]);
         let red = Place::Namespace("red".to_owned());
         assert_eq!(
-            page.output(
-                &red,
-                "    link/ether 5a:01:02:03:04:05 brd ff:ff:ff:ff:ff:ff"
-            ),
-            [
-                "  red >     link/ether 5a:01:02:03:04:05",
-                "        brd ff:ff:ff:ff:ff:ff"
-            ]
+            page.output(&red, "    link/ether 5a:01:02:03:04:05 brd ff:ff:ff:ff:ff:ff"),
+            ["  red >     link/ether 5a:01:02:03:04:05", "        brd ff:ff:ff:ff:ff:ff"]
         );
         assert_eq!(page.output(&red, ""), ["  red >"]);
-        assert!(
-            page.output(&red, &"x".repeat(100))
-                .iter()
-                .all(|line| line.len() <= 40)
-        );
+        assert!(page.output(&red, &"x".repeat(100)).iter().all(|line| line.len() <= 40));
     }
 
     #[test]
@@ -234,11 +197,7 @@ mod tests {
         let text = "look around with `netlab --name second shell red`, then go on";
         assert_eq!(
             page.paragraph(2, text),
-            [
-                "  look around with",
-                "  `netlab --name second shell red`, then",
-                "  go on"
-            ]
+            ["  look around with", "  `netlab --name second shell red`, then", "  go on"]
         );
         let long = format!("`{}`", "word ".repeat(20));
         assert!(page.paragraph(2, &long).iter().all(|line| line.len() <= 40));
@@ -250,9 +209,6 @@ mod tests {
         let beside = page.at_right("short".to_owned(), 5, "1.4 s");
         assert_eq!(beside, [format!("short{}1.4 s", " ".repeat(30))]);
         let beneath = page.at_right("x".repeat(38), 38, "1.4 s");
-        assert_eq!(
-            beneath,
-            ["x".repeat(38), format!("{}1.4 s", " ".repeat(35))]
-        );
+        assert_eq!(beneath, ["x".repeat(38), format!("{}1.4 s", " ".repeat(35))]);
     }
 }

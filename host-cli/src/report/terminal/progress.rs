@@ -44,21 +44,8 @@ impl Progress {
         columns: usize,
         separator: &'static str,
     ) -> Self {
-        let mode = if redrawn {
-            Mode::Live(None)
-        } else {
-            Mode::Lines {
-                last_download: None,
-            }
-        };
-        Self {
-            stderr,
-            mode,
-            started: None,
-            meter: None,
-            columns,
-            separator,
-        }
+        let mode = if redrawn { Mode::Live(None) } else { Mode::Lines { last_download: None } };
+        Self { stderr, mode, started: None, meter: None, columns, separator }
     }
 
     /// A phase begins.
@@ -99,7 +86,7 @@ impl Progress {
     ) -> io::Result<()> {
         let [done, total] = bytes;
         let meter = self.meter.get_or_insert_with(|| Meter::new(now, done));
-        let text = meter.line(done, total, files, now);
+        let text = meter.line(done, total, now);
         match &mut self.mode {
             Mode::Live(_) => {
                 self.live(now, &text);
@@ -109,7 +96,8 @@ impl Progress {
                 let due = last_download.is_none_or(|last| now - last >= DOWNLOAD_LINES);
                 if due || done >= total {
                     *last_download = Some(now);
-                    return writeln!(self.stderr, "{text}");
+                    let [files_done, files] = files;
+                    return writeln!(self.stderr, "{text}, {files_done} of {files} files");
                 }
                 Ok(())
             }
@@ -184,7 +172,7 @@ impl Drop for Progress {
 fn style(separator: &'static str) -> ProgressStyle {
     let time = |state: &ProgressState, line: &mut dyn std::fmt::Write| {
         // A line that can't be formatted is a line not redrawn; the next tick is near.
-        drop(line.write_str(&units::time(state.elapsed())));
+        let _ = line.write_str(&units::time(state.elapsed()));
     };
     ProgressStyle::with_template(&format!("{{spinner}} {{msg}} {separator} {{time}}"))
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -206,29 +194,21 @@ mod tests {
         progress.phase_started(Phase::Image, at(0)).unwrap();
         for second in 0..=12 {
             let done = second * 2_000_000;
-            progress
-                .download([done, 24_000_000], [second, 12], at(second * 1000))
-                .unwrap();
+            progress.download([done, 24_000_000], [second, 12], at(second * 1000)).unwrap();
         }
         progress.stage("unpacking packages", at(12_000)).unwrap();
-        progress
-            .phase_done(Phase::Image, Duration::from_millis(14_230))
-            .unwrap();
-        progress
-            .note("no KVM here: the guest is emulated, which is slower")
-            .unwrap();
+        progress.phase_done(Phase::Image, Duration::from_millis(14_230)).unwrap();
+        progress.note("no KVM here: the guest is emulated, which is slower").unwrap();
         progress.phase_started(Phase::Kernel, at(14_300)).unwrap();
-        progress
-            .phase_done(Phase::Kernel, Duration::from_millis(15_650))
-            .unwrap();
+        progress.phase_done(Phase::Kernel, Duration::from_millis(15_650)).unwrap();
         progress.ready("guest up in 16.0 s").unwrap();
         assert_eq!(
             written.text(),
             "starting the guest\n\
              downloading 0 B of 24.0 MB, 0 of 12 files\n\
-             downloading 10.0 MB of 24.0 MB, 5 of 12 files, 2.0 MB/s, 7.0 s left\n\
-             downloading 20.0 MB of 24.0 MB, 10 of 12 files, 2.0 MB/s, 2.0 s left\n\
-             downloading 24.0 MB of 24.0 MB, 12 of 12 files, 2.0 MB/s\n\
+             downloading 10.0 MB of 24.0 MB, 2.0 MB/s, 7.0 s left, 5 of 12 files\n\
+             downloading 20.0 MB of 24.0 MB, 2.0 MB/s, 2.0 s left, 10 of 12 files\n\
+             downloading 24.0 MB of 24.0 MB, 2.0 MB/s, 12 of 12 files\n\
              image: unpacking packages\n\
              image     14.23 s\n\
              no KVM here: the guest is emulated, which is slower\n\

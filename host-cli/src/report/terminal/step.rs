@@ -83,12 +83,7 @@ impl StepView {
     fn lines(&mut self, page: &Page, event: &GuestEvent) -> Vec<String> {
         let mut lines = Vec::new();
         match event {
-            GuestEvent::CommandStarted {
-                place,
-                text,
-                background,
-                ..
-            } => {
+            GuestEvent::CommandStarted { place, text, background, .. } => {
                 let background = background.as_deref();
                 lines.extend(self.block(Block::Commands));
                 lines.extend(command::lines(page, place, text, background));
@@ -99,12 +94,7 @@ impl StepView {
                 let (place, name) = (place.clone(), background.map(str::to_owned));
                 self.outputs.push(Output::new(place, name, page.colour));
             }
-            GuestEvent::Output {
-                place,
-                background,
-                stream,
-                bytes,
-            } => {
+            GuestEvent::Output { place, background, stream, bytes } => {
                 let output = self.output(page, place, background.as_deref());
                 for line in output.push(*stream, bytes) {
                     lines.extend(page.output(place, &line));
@@ -138,8 +128,7 @@ impl StepView {
                 lines = self.end_outputs(page, |_| true);
                 lines.extend(self.block(Block::Verdicts));
                 lines.extend(verdict::failure(page, failure));
-                self.failed
-                    .push((verdict::summary(failure), place_of(failure)));
+                self.failed.push((verdict::summary(failure), place_of(failure)));
             }
             GuestEvent::Opened
             | GuestEvent::Served
@@ -166,8 +155,7 @@ impl StepView {
         };
         lines.extend(verdict::lines(page, verdict, &controls));
         if !verdict.passed {
-            self.failed
-                .push((verdict.claim.clone(), verdict.place.clone()));
+            self.failed.push((verdict.claim.clone(), verdict.place.clone()));
         }
         lines
     }
@@ -184,8 +172,7 @@ impl StepView {
             |output: &Output| output.place == *place && output.background.as_deref() == background;
         let found = self.outputs.iter().position(same).unwrap_or_else(|| {
             let name = background.map(str::to_owned);
-            self.outputs
-                .push(Output::new(place.clone(), name, page.colour));
+            self.outputs.push(Output::new(place.clone(), name, page.colour));
             self.outputs.len() - 1
         });
         &mut self.outputs[found]
@@ -202,10 +189,8 @@ impl StepView {
             let rest = output.end();
             if rest.left_out > 0 {
                 let ellipsis = page.symbols.ellipsis;
-                let remark = format!(
-                    "{ellipsis} {} more lines (`--json` shows all)",
-                    rest.left_out
-                );
+                let remark =
+                    format!("{ellipsis} {} more lines (`--json` shows all)", rest.left_out);
                 lines.extend(page.remark(&remark));
             }
             lines.extend(rest.lines.iter().flat_map(|line| page.output(&place, line)));
@@ -237,10 +222,7 @@ pub(super) fn quiet_start(
 ) -> (String, usize) {
     let ellipsis = page.symbols.ellipsis;
     let lead = lead(place, steps);
-    let room = page
-        .columns
-        .saturating_sub(lead.width() + QUIET_VERDICT)
-        .max(1);
+    let room = page.columns.saturating_sub(lead.width() + QUIET_VERDICT).max(1);
     let title = page.paragraph(0, title).join(" ");
     let title: String = title.chars().take(room).collect();
     let text = format!("{} {ellipsis}", title.trim_end());
@@ -259,25 +241,16 @@ pub(super) fn quiet_end(page: &Page, summary: &StepSummary, used: usize) -> Vec<
         (page.symbols.bad, page.palette.bad(page.symbols.bad))
     };
     let checks = units::count(summary.checks_passed, "check");
-    let checks = if summary.passed {
-        format!(" {checks}")
-    } else {
-        String::new()
-    };
+    let checks = if summary.passed { format!(" {checks}") } else { String::new() };
     let width = 1 + sign.width() + checks.width();
-    page.at_right(
-        format!(" {painted}{checks}"),
-        used + width,
-        &units::time(summary.took),
-    )
+    page.at_right(format!(" {painted}{checks}"), used + width, &units::time(summary.took))
 }
 
 /// `[ 9/12] `, or `[setup] ` for a step without a number.
 fn lead(place: StepPlace, steps: u32) -> String {
     let digits = steps.to_string().len();
-    let lead = place.number.map_or("[setup]".to_owned(), |number| {
-        format!("[{number:>digits$}/{steps}]")
-    });
+    let lead =
+        place.number.map_or("[setup]".to_owned(), |number| format!("[{number:>digits$}/{steps}]"));
     format!("{lead:<7} ")
 }
 

@@ -19,21 +19,11 @@ pub(super) struct Symbols {
     pub(super) dot: &'static str,
 }
 
-const UNICODE: Symbols = Symbols {
-    good: "✓",
-    bad: "✗",
-    without: "↺",
-    ellipsis: "…",
-    dot: "·",
-};
+const UNICODE: Symbols =
+    Symbols { good: "✓", bad: "✗", without: "↺", ellipsis: "…", dot: "·" };
 
-const ASCII: Symbols = Symbols {
-    good: "ok",
-    bad: "FAIL",
-    without: "~~",
-    ellipsis: "...",
-    dot: "-",
-};
+const ASCII: Symbols =
+    Symbols { good: "ok", bad: "FAIL", without: "~~", ellipsis: "...", dot: "-" };
 
 impl Symbols {
     /// The signs that a terminal can show.
@@ -73,22 +63,13 @@ impl Palette {
             let (_, colour) = own(name).or_else(|| free.next())?;
             Some((name.clone(), *colour))
         };
-        Self {
-            colour,
-            namespaces: namespaces.iter().filter_map(pick).collect(),
-        }
+        Self { colour, namespaces: namespaces.iter().filter_map(pick).collect() }
     }
 
     /// Paints in a namespace's colour; root has none.
     pub(super) fn place(&self, place: &Place, text: &str) -> String {
-        let colour = self
-            .namespaces
-            .iter()
-            .find(|(name, _)| name == place.name());
-        self.paint(
-            colour.map_or(Style::new(), |(_, colour)| colour.on_default()),
-            text,
-        )
+        let colour = self.namespaces.iter().find(|(name, _)| name == place.name());
+        self.paint(colour.map_or(Style::new(), |(_, colour)| colour.on_default()), text)
     }
 
     /// For titles and what is typed.
@@ -131,24 +112,14 @@ mod tests {
 
     fn colours(namespaces: &[&str]) -> Vec<AnsiColor> {
         let names: Vec<String> = namespaces.iter().map(|&name| name.to_owned()).collect();
-        Palette::new(true, &names)
-            .namespaces
-            .into_iter()
-            .map(|(_, colour)| colour)
-            .collect()
+        Palette::new(true, &names).namespaces.into_iter().map(|(_, colour)| colour).collect()
     }
 
     #[test]
     fn a_namespace_named_after_a_colour_has_it_and_the_others_take_what_is_left() {
         use AnsiColor::{BrightBlue, Cyan, Magenta, Red};
-        assert_eq!(
-            colours(&["red", "blue", "dhcp-r", "dhcp-b"]),
-            [Red, BrightBlue, Magenta, Cyan]
-        );
-        assert_eq!(
-            colours(&["a", "blue", "red", "b"]),
-            [Magenta, BrightBlue, Red, Cyan]
-        );
+        assert_eq!(colours(&["red", "blue", "dhcp-r", "dhcp-b"]), [Red, BrightBlue, Magenta, Cyan]);
+        assert_eq!(colours(&["a", "blue", "red", "b"]), [Magenta, BrightBlue, Red, Cyan]);
         assert_eq!(colours(&["1", "2", "3", "4", "5", "6", "7"])[6], Red);
     }
 
@@ -157,13 +128,7 @@ mod tests {
         let names = ["red".to_owned()];
         let red = Place::Namespace("red".to_owned());
         assert_eq!(Palette::new(false, &names).place(&red, "red #"), "red #");
-        assert_eq!(
-            Palette::new(true, &names).place(&red, "red #"),
-            "\u{1b}[31mred #\u{1b}[0m"
-        );
-        assert_eq!(
-            Palette::new(true, &names).place(&Place::Root, "root #"),
-            "root #"
-        );
+        assert_eq!(Palette::new(true, &names).place(&red, "red #"), "\u{1b}[31mred #\u{1b}[0m");
+        assert_eq!(Palette::new(true, &names).place(&Place::Root, "root #"), "root #");
     }
 }

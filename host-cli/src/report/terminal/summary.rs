@@ -24,22 +24,11 @@ pub(super) fn lines(
     steps: u32,
     failed: &[FailedStep],
 ) -> Vec<String> {
-    let sign = if summary.passed {
-        page.symbols.good
-    } else {
-        page.symbols.bad
-    };
-    let lead = if summary.passed {
-        page.palette.good(sign)
-    } else {
-        page.palette.bad(sign)
-    };
+    let sign = if summary.passed { page.symbols.good } else { page.symbols.bad };
+    let lead = if summary.passed { page.palette.good(sign) } else { page.palette.bad(sign) };
     let mut lines = page.signed(sign, &lead, &verdict_line(summary, steps, failed));
     for step in failed {
-        let place = step
-            .place
-            .number
-            .map_or("setup".to_owned(), |number| format!("step {number}"));
+        let place = step.place.number.map_or("setup".to_owned(), |number| format!("step {number}"));
         lines.extend(page.paragraph(MARGIN + 2, &format!("{place}: {}", step.title)));
         for (what, _) in &step.what {
             let bad = page.symbols.bad;
@@ -49,18 +38,11 @@ pub(super) fn lines(
         }
     }
     if summary.kept {
-        let place = failed
-            .iter()
-            .flat_map(|step| &step.what)
-            .map(|(_, place)| place)
-            .next();
+        let place = failed.iter().flat_map(|step| &step.what).map(|(_, place)| place).next();
         let shell = page.shell(place.unwrap_or(&Place::Root));
         let reset = page.netlab("reset");
-        let left = if summary.passed {
-            "the lab is left standing"
-        } else {
-            "the guest is left as it is"
-        };
+        let left =
+            if summary.passed { "the lab is left standing" } else { "the guest is left as it is" };
         let text = format!("{left}: look around with `{shell}`, clear it away with `{reset}`");
         lines.extend(page.paragraph(MARGIN, &text));
     }
@@ -71,11 +53,7 @@ fn verdict_line(summary: &LabSummary, steps: u32, failed: &[FailedStep]) -> Stri
     let (passed, lab) = (summary.checks_passed, &summary.lab);
     let checks = units::count(passed + summary.checks_failed, "check");
     let time = units::time(summary.took);
-    let last = summary
-        .steps
-        .iter()
-        .filter_map(|step| step.step.number)
-        .max();
+    let last = summary.steps.iter().filter_map(|step| step.step.number).max();
     if summary.passed {
         let steps = match last {
             Some(last) if summary.quit_early => format!("ended after step {last} of {steps}"),

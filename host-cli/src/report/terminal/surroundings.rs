@@ -62,10 +62,7 @@ impl Terminal {
         // The Windows console takes colours as text only when told to; an old one can't.
         let refused =
             terminal.colour && anstyle_query::windows::enable_ansi_colors() == Some(false);
-        Self {
-            colour: terminal.colour && !refused,
-            ..terminal
-        }
+        Self { colour: terminal.colour && !refused, ..terminal }
     }
 
     fn decide(surroundings: &Surroundings) -> Self {
@@ -73,10 +70,7 @@ impl Terminal {
         let set =
             |variable: &Option<String>| variable.as_ref().is_some_and(|text| !text.is_empty());
         let dumb = surroundings.term.as_deref() == Some("dumb");
-        let columns = surroundings
-            .columns
-            .filter(|_| output)
-            .unwrap_or(DEFAULT_COLUMNS);
+        let columns = surroundings.columns.filter(|_| output).unwrap_or(DEFAULT_COLUMNS);
         Self {
             input,
             output,
@@ -124,71 +118,25 @@ mod tests {
         let pipe = [true, false, true];
         let cases = [
             (at_a_terminal(), true),
-            (
-                Surroundings {
-                    streams: pipe,
-                    ..at_a_terminal()
-                },
-                false,
-            ),
-            (
-                Surroundings {
-                    no_color: some("1"),
-                    ..at_a_terminal()
-                },
-                false,
-            ),
-            (
-                Surroundings {
-                    no_color: some(""),
-                    ..at_a_terminal()
-                },
-                true,
-            ),
-            (
-                Surroundings {
-                    term: some("dumb"),
-                    ..at_a_terminal()
-                },
-                false,
-            ),
-            (
-                Surroundings {
-                    term: None,
-                    ..at_a_terminal()
-                },
-                true,
-            ),
+            (Surroundings { streams: pipe, ..at_a_terminal() }, false),
+            (Surroundings { no_color: some("1"), ..at_a_terminal() }, false),
+            (Surroundings { no_color: some(""), ..at_a_terminal() }, true),
+            (Surroundings { term: some("dumb"), ..at_a_terminal() }, false),
+            (Surroundings { term: None, ..at_a_terminal() }, true),
         ];
         for (surroundings, colour) in cases {
-            assert_eq!(
-                Terminal::decide(&surroundings).colour,
-                colour,
-                "{surroundings:?}"
-            );
+            assert_eq!(Terminal::decide(&surroundings).colour, colour, "{surroundings:?}");
         }
     }
 
     #[test]
     fn columns_are_80_in_a_pipe_and_between_40_and_120_on_a_terminal() {
-        let cases = [
-            (true, Some(100), 100),
-            (true, Some(20), 40),
-            (true, Some(400), 120),
-        ];
+        let cases = [(true, Some(100), 100), (true, Some(20), 40), (true, Some(400), 120)];
         let others = [(true, None, 80), (false, Some(200), 80)];
         for (output, columns, expected) in cases.into_iter().chain(others) {
             let streams = [true, output, true];
-            let surroundings = Surroundings {
-                streams,
-                columns,
-                ..at_a_terminal()
-            };
-            assert_eq!(
-                Terminal::decide(&surroundings).columns,
-                expected,
-                "{surroundings:?}"
-            );
+            let surroundings = Surroundings { streams, columns, ..at_a_terminal() };
+            assert_eq!(Terminal::decide(&surroundings).columns, expected, "{surroundings:?}");
         }
     }
 
@@ -212,31 +160,17 @@ mod tests {
             (windows(None), false),
         ];
         for (surroundings, unicode) in cases {
-            assert_eq!(
-                Terminal::decide(&surroundings).unicode,
-                unicode,
-                "{surroundings:?}"
-            );
+            assert_eq!(Terminal::decide(&surroundings).unicode, unicode, "{surroundings:?}");
         }
     }
 
     #[test]
     fn a_line_is_redrawn_where_errors_go_to_a_terminal_that_can() {
-        let piped = Surroundings {
-            streams: [true, true, false],
-            ..at_a_terminal()
-        };
-        let dumb = Surroundings {
-            term: Some("dumb".to_owned()),
-            ..at_a_terminal()
-        };
+        let piped = Surroundings { streams: [true, true, false], ..at_a_terminal() };
+        let dumb = Surroundings { term: Some("dumb".to_owned()), ..at_a_terminal() };
         let cases = [(at_a_terminal(), true), (piped, false), (dumb, false)];
         for (surroundings, redraw) in cases {
-            assert_eq!(
-                Terminal::decide(&surroundings).redraw,
-                redraw,
-                "{surroundings:?}"
-            );
+            assert_eq!(Terminal::decide(&surroundings).redraw, redraw, "{surroundings:?}");
         }
     }
 }

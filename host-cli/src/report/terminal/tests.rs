@@ -8,14 +8,7 @@ use crate::report::sample::{self, Written};
 /// As a pipe is: no colour, nothing redrawn.
 fn piped(columns: usize, unicode: bool) -> Terminal {
     let (input, output, redraw, colour) = (false, false, false, false);
-    Terminal {
-        input,
-        output,
-        redraw,
-        columns,
-        colour,
-        unicode,
-    }
+    Terminal { input, output, redraw, columns, colour, unicode }
 }
 
 /// Renders events and returns standard output and standard error.
@@ -35,10 +28,7 @@ fn assert_golden(terminal: Terminal, events: &[Event], golden: &str) {
     for line in text.lines() {
         // A word of a command stays whole, however narrow the page.
         let one_word = !line.trim().trim_end_matches(" \\").contains(' ');
-        assert!(
-            line.width() <= terminal.columns || one_word,
-            "too wide: {line}"
-        );
+        assert!(line.width() <= terminal.columns || one_word, "too wide: {line}");
         assert_eq!(line, line.trim_end(), "blanks at the end of a line");
     }
     assert_eq!(text, golden, "\n{text}");
@@ -46,20 +36,12 @@ fn assert_golden(terminal: Terminal, events: &[Event], golden: &str) {
 
 #[test]
 fn a_lab_that_passes_at_80_columns() {
-    assert_golden(
-        piped(80, true),
-        &sample::passing(),
-        include_str!("../golden/passing-80.txt"),
-    );
+    assert_golden(piped(80, true), &sample::passing(), include_str!("../golden/passing-80.txt"));
 }
 
 #[test]
 fn a_lab_that_passes_at_40_columns() {
-    assert_golden(
-        piped(40, true),
-        &sample::passing(),
-        include_str!("../golden/passing-40.txt"),
-    );
+    assert_golden(piped(40, true), &sample::passing(), include_str!("../golden/passing-40.txt"));
 }
 
 #[test]
@@ -70,11 +52,7 @@ fn a_lab_that_passes_in_ascii() {
 
 #[test]
 fn a_claim_that_does_not_hold() {
-    assert_golden(
-        piped(80, true),
-        &sample::failing(),
-        include_str!("../golden/failing-80.txt"),
-    );
+    assert_golden(piped(80, true), &sample::failing(), include_str!("../golden/failing-80.txt"));
 }
 
 #[test]
@@ -101,25 +79,13 @@ fn a_start_goes_to_standard_error() {
 
 #[test]
 fn colour_adds_nothing_but_colour() {
-    let coloured = Terminal {
-        colour: true,
-        ..piped(80, true)
-    };
-    for events in [
-        sample::passing(),
-        sample::failing(),
-        sample::failing_setup(),
-    ] {
+    let coloured = Terminal { colour: true, ..piped(80, true) };
+    for events in [sample::passing(), sample::failing(), sample::failing_setup()] {
         let [colourful, _] = rendered(coloured, &events);
         let [plain, _] = rendered(piped(80, true), &events);
-        assert!(
-            colourful.contains("\u{1b}[31m    red #\u{1b}[0m"),
-            "red's prompt is red"
-        );
-        let stripped: Vec<String> = colourful
-            .lines()
-            .map(|line| harmless(line.as_bytes()))
-            .collect();
+        assert!(colourful.contains("\u{1b}[31m    red #\u{1b}[0m"), "red's prompt is red");
+        let stripped: Vec<String> =
+            colourful.lines().map(|line| harmless(line.as_bytes())).collect();
         assert_eq!(stripped, plain.lines().collect::<Vec<_>>());
     }
 }
@@ -127,12 +93,7 @@ fn colour_adds_nothing_but_colour() {
 #[test]
 fn a_note_in_the_middle_of_a_quiet_step_gets_a_line_of_its_own() {
     let mut events = sample::passing();
-    events.insert(
-        2,
-        Event::Note {
-            text: "hello\u{1b}[2J".to_owned(),
-        },
-    );
+    events.insert(2, Event::Note { text: "hello\u{1b}[2J".to_owned() });
     let [stdout, stderr] = rendered(piped(80, true), &events[..6]);
     assert_eq!(stderr, "hello\n");
     assert!(stdout.ends_with("each t …\n"), "{stdout}");
@@ -141,9 +102,7 @@ fn a_note_in_the_middle_of_a_quiet_step_gets_a_line_of_its_own() {
 #[test]
 fn commands_to_type_name_the_guest_unless_it_is_the_usual_one() {
     let mut events = sample::start();
-    let Some(Event::GuestReady { name, attached, .. }) = events.last_mut() else {
-        unreachable!()
-    };
+    let Some(Event::GuestReady { name, attached, .. }) = events.last_mut() else { unreachable!() };
     (*name, *attached) = ("second".to_owned(), true);
     events.extend(sample::failing());
     let [stdout, stderr] = rendered(piped(80, true), &events);
@@ -165,9 +124,7 @@ fn commands_to_type_name_the_guest_unless_it_is_the_usual_one() {
 #[test]
 fn a_lab_that_is_left_early_or_left_standing_says_so() {
     let mut events = sample::passing();
-    let Some(Event::LabEnded { summary, topology }) = events.last_mut() else {
-        unreachable!()
-    };
+    let Some(Event::LabEnded { summary, topology }) = events.last_mut() else { unreachable!() };
     (summary.quit_early, summary.kept, *topology) = (true, true, None);
     summary.steps.truncate(2);
     let [stdout, _] = rendered(piped(80, true), &events);

@@ -37,30 +37,16 @@ mod tests {
 
     #[test]
     fn times_and_sizes_read_well_on_both_sides_of_a_unit() {
-        let times = [
-            (0, "0.0 s"),
-            (1449, "1.4 s"),
-            (9_949, "9.9 s"),
-            (59_960, "1 min 00 s"),
-        ];
+        let times = [(0, "0.0 s"), (1449, "1.4 s"), (9_949, "9.9 s"), (59_960, "1 min 00 s")];
         for (millis, words) in times.into_iter().chain([(125_400, "2 min 05 s")]) {
             assert_eq!(time(Duration::from_millis(millis)), words);
         }
-        let sizes = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_499, "1 kB"),
-            (999_499, "999 kB"),
-        ];
-        for (bytes, words) in sizes
-            .into_iter()
-            .chain([(999_500, "1.0 MB"), (38_249_999, "38.2 MB")])
+        let sizes = [(0, "0 B"), (999, "999 B"), (1_499, "1 kB"), (999_499, "999 kB")];
+        for (bytes, words) in
+            sizes.into_iter().chain([(999_500, "1.0 MB"), (38_249_999, "38.2 MB")])
         {
             assert_eq!(size(bytes), words);
         }
-        assert_eq!(
-            (count(1, "check"), count(0, "step")),
-            ("1 check".into(), "0 steps".into())
-        );
+        assert_eq!((count(1, "check"), count(0, "step")), ("1 check".into(), "0 steps".into()));
     }
 }

@@ -44,20 +44,12 @@ pub(super) fn lines(page: &Page, verdict: &Verdict, controls: &[Verdict]) -> Vec
 pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
     let mut lines = bad(page, &summary(failure));
     let (line, place) = match failure {
-        Failure::Command {
-            line,
-            place,
-            exit,
-            expected,
-            ..
-        } => {
+        Failure::Command { line, place, exit, expected, .. } => {
             lines.extend(row(page, "expected", expected));
             lines.extend(row(page, "actual", &ended(*exit)));
             (line, place)
         }
-        Failure::Background {
-            line, place, text, ..
-        } => {
+        Failure::Background { line, place, text, .. } => {
             lines.extend(row(page, "command", &format!("`{text}`")));
             (line, place)
         }
@@ -67,11 +59,7 @@ pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
         | Failure::Protocol { .. }
         | Failure::System { .. } => return lines,
     };
-    lines.extend(row(
-        page,
-        "where",
-        &format!("line {line} of the lab, in {place}"),
-    ));
+    lines.extend(row(page, "where", &format!("line {line} of the lab, in {place}")));
     lines.extend(row(page, "look", &format!("`{}`", page.shell(place))));
     lines
 }
@@ -79,17 +67,10 @@ pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
 /// One line that says what failed, for the list at the end.
 pub(super) fn summary(failure: &Failure) -> String {
     match failure {
-        Failure::Command {
-            text, place, exit, ..
-        } => {
+        Failure::Command { text, place, exit, .. } => {
             format!("`{text}` in {place} {}", did(*exit))
         }
-        Failure::Background {
-            name,
-            place,
-            problem,
-            ..
-        } => {
+        Failure::Background { name, place, problem, .. } => {
             format!("background \"{name}\" in {place} {problem}")
         }
         other => other.to_string(),
@@ -101,15 +82,8 @@ fn remark(page: &Page, actual: &str, controls: &[Verdict]) -> String {
     let good = page.symbols.good;
     let control = |control: &Verdict| format!("control: {} {good}", control.claim);
     let actual = Some(actual.to_owned()).filter(|actual| !actual.is_empty());
-    let parts: Vec<String> = actual
-        .into_iter()
-        .chain(controls.iter().map(control))
-        .collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", parts.join("; "))
-    }
+    let parts: Vec<String> = actual.into_iter().chain(controls.iter().map(control)).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 
 fn bad(page: &Page, text: &str) -> Vec<String> {
@@ -147,44 +121,22 @@ mod tests {
 
     fn page() -> Page {
         let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
-        let terminal = Terminal {
-            input,
-            output,
-            redraw,
-            columns: 80,
-            colour,
-            unicode,
-        };
+        let terminal = Terminal { input, output, redraw, columns: 80, colour, unicode };
         Page::new(&terminal, &["red".to_owned()], DEFAULT_INSTANCE)
     }
 
     fn verdict(witness: Witness, passed: bool, actual: &str) -> Verdict {
-        let look = if passed {
-            String::new()
-        } else {
-            "ip route".to_owned()
-        };
-        Verdict {
-            passed,
-            look,
-            ..sample::verdict(witness, "red", "red reaches blue", actual)
-        }
+        let look = if passed { String::new() } else { "ip route".to_owned() };
+        Verdict { passed, look, ..sample::verdict(witness, "red", "red reaches blue", actual) }
     }
 
     #[test]
     fn every_situation_has_its_words() {
-        let rows = [
-            "          expected  as claimed",
-            "          actual    silence",
-        ];
+        let rows = ["          expected  as claimed", "          actual    silence"];
         let look = "          look      `ip route` in `netlab shell`";
         let cases = [
             (Witness::Claim, "red reaches blue", "red reaches blue"),
-            (
-                Witness::Control,
-                "red reaches blue",
-                "control: red reaches blue",
-            ),
+            (Witness::Control, "red reaches blue", "control: red reaches blue"),
             (
                 Witness::Without,
                 "fails now, as it should: red reaches blue",
@@ -229,16 +181,8 @@ mod tests {
         let tail = |lines: Vec<String>| lines.join("\n");
         let cases = [
             (Exit::Code(2), "ended with exit status 2", "exit status 2"),
-            (
-                Exit::Signal(9),
-                "was killed by signal 9",
-                "killed by signal 9",
-            ),
-            (
-                Exit::TimedOut,
-                "did not end within its time limit",
-                "killed at its time limit",
-            ),
+            (Exit::Signal(9), "was killed by signal 9", "killed by signal 9"),
+            (Exit::TimedOut, "did not end within its time limit", "killed at its time limit"),
         ];
         for (exit, did, actual) in cases {
             assert_eq!(
@@ -253,13 +197,7 @@ mod tests {
             );
         }
         let (name, problem) = ("server".to_owned(), "was not ready within 5 s".to_owned());
-        let background = Failure::Background {
-            line,
-            place: Place::Root,
-            name,
-            text,
-            problem,
-        };
+        let background = Failure::Background { line, place: Place::Root, name, text, problem };
         assert_eq!(
             tail(failure(&page(), &background)),
             "      ✗ background \"server\" in root was not ready within 5 s\n          \
@@ -267,12 +205,7 @@ mod tests {
              where     line 48 of the lab, in root\n          \
              look      `netlab shell`"
         );
-        let missing = Failure::Missing {
-            what: "command `nft`".to_owned(),
-        };
-        assert_eq!(
-            failure(&page(), &missing),
-            ["      ✗ the guest has no command `nft`"]
-        );
+        let missing = Failure::Missing { what: "command `nft`".to_owned() };
+        assert_eq!(failure(&page(), &missing), ["      ✗ the guest has no command `nft`"]);
     }
 }
