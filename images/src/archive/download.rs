@@ -359,3 +359,6 @@ fn file_error(action: &'static str, path: &Path, source: io::Error) -> ArchiveEr
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ pub enum ArchiveError {
         difference: String,
     },
     /// Packages are missing in the cache, and fetching was forbidden.
-    #[error("{files} packages ({bytes} bytes) are not in the cache, and fetching is switched off")]
+    #[error("the cache lacks packages ({files}, {bytes} bytes), and fetching is switched off")]
     Offline {
         /// Number of packages.
         files: usize,
