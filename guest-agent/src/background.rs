@@ -59,13 +59,12 @@ impl Background {
         let running = exec::start(&planned.place, &planned.text, values, cgroup.clone())?;
         // A child that was not waited for has an id.
         let first = running.child.id().unwrap_or_default();
-        let tap = Tap::forwarding(outbox, &planned.place, Some(&planned.name));
-        let sought = match &planned.ready {
-            Ready::Log(text) => Some(text.clone()),
-            Ready::Tcp(_) | Ready::Udp(_) | Ready::File(_) => None,
-        };
+        let mut tap = Tap::forwarding(outbox, &planned.place, Some(&planned.name));
+        if let Ready::Log(text) = &planned.ready {
+            tap = tap.looking_for(text);
+        }
         let (report, state) = watch::channel(State::default());
-        let watcher = tokio::spawn(watch_over(running, tap, sought, report));
+        let watcher = tokio::spawn(watch_over(running, tap, report));
         let place = planned.place.clone();
         let mut background = Self {
             place,
@@ -112,12 +111,11 @@ impl Background {
         };
         loop {
             let state = self.state.borrow_and_update().clone();
-            // A command that puts itself into the background ends well and goes on in its cgroup.
-            if let Some(exit) = state.exit.filter(|&exit| exit != Exit::Code(0)).or(state
-                .exit
-                .filter(|_| !self.cgroup.is_populated().unwrap_or(false)))
-            {
-                return Err(failed(early_end(exit, &state.last_words)));
+            if let Some(exit) = state.exit {
+                // A command that puts itself into the background ends well and goes on.
+                if exit != Exit::Code(0) || !self.cgroup.is_populated()? {
+                    return Err(failed(early_end(exit, &state.last_words)));
+                }
             }
             let pid = process::worker(first, &process::read_all(&self.cgroup.pids()?));
             let is_there =
@@ -139,43 +137,28 @@ impl Background {
     }
 }
 
-/// Forwards what the command prints until its end. Later output of children that it left goes
-/// nowhere; nothing in a lab may depend on it.
-async fn watch_over(
-    mut running: Running,
-    mut tap: Tap,
-    sought: Option<String>,
-    report: watch::Sender<State>,
-) {
-    loop {
-        let exit = tokio::select! {
-            status = running.child.wait() => Some(status),
-            forwarded = running.pipes.forward_next(&mut tap) => match forwarded {
-                Ok(()) => None,
-                Err(error) => {
-                    error.log();
-                    return;
-                }
-            },
+/// Forwards what the command, and what it leaves running, print until all of it is over.
+async fn watch_over(mut running: Running, mut tap: Tap, report: watch::Sender<State>) {
+    let mut exit = None;
+    while exit.is_none() || running.pipes.are_open() {
+        let forwarded = tokio::select! {
+            status = running.child.wait(), if exit.is_none() => {
+                exit = Some(status.map_or(Exit::Code(-1), exec::how));
+                running.pipes.drain(&mut tap).await
+            }
+            forwarded = running.pipes.forward_next(&mut tap) => forwarded,
         };
-        if exit.is_some()
-            && let Err(error) = running.pipes.drain(&mut tap).await
-        {
+        if let Err(error) = forwarded {
             error.log();
-        }
-        let has_logged = sought.as_ref().is_some_and(|text| tap.has_printed(text));
-        report.send_modify(|state| {
-            state.has_logged |= has_logged;
-            state.last_words = tap.last_words();
-            state.exit = match exit {
-                Some(Ok(status)) => Some(exec::how(status)),
-                Some(Err(_)) => Some(Exit::Code(-1)),
-                None => None,
-            };
-        });
-        if report.borrow().exit.is_some() {
-            tap.report_dropped().await;
             return;
+        }
+        report.send_modify(|state| {
+            state.has_logged = tap.has_found();
+            state.last_words = tap.last_words();
+            state.exit = exit;
+        });
+        if exit.is_some() {
+            tap.report_dropped().await;
         }
     }
 }

@@ -33,6 +33,13 @@ impl Cgroup {
     pub fn make_lab() -> Result<Self, Error> {
         let root = match mounted_at()? {
             Some(root) => root,
+            None if is_mount_point(MOUNT_POINT)? => {
+                let problem = "cgroup v2 is mounted nowhere, and something else is here".to_owned();
+                return Err(Error::Content {
+                    path: MOUNT_POINT.into(),
+                    problem,
+                });
+            }
             None => {
                 let none = None::<&str>;
                 mount(
@@ -175,9 +182,19 @@ impl Cgroup {
 
 /// Returns where cgroup v2 is mounted.
 fn mounted_at() -> Result<Option<PathBuf>, Error> {
+    Ok(find_mount(&mounts()?).map(PathBuf::from))
+}
+
+fn is_mount_point(path: &str) -> Result<bool, Error> {
+    Ok(mounts()?
+        .lines()
+        .any(|line| line.split(' ').nth(4) == Some(path)))
+}
+
+/// Returns the kernel's list of mounts; the fifth column is where each is mounted.
+fn mounts() -> Result<String, Error> {
     let path = Path::new("/proc/self/mountinfo");
-    let mounts = fs::read_to_string(path).map_err(Error::file("read", path))?;
-    Ok(find_mount(&mounts).map(PathBuf::from))
+    fs::read_to_string(path).map_err(Error::file("read", path))
 }
 
 /// Returns the last mount point of a cgroup v2 hierarchy: the last one is the one on top.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use netlab_protocol::{Place, Plan};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Ledger {
     pub namespaces: Vec<String>,
     /// Files that the lab's file announces.
     pub files: Vec<String>,
+    /// Folders with `/etc` files for those namespaces, but for such as were there before.
+    pub etc_folders: Vec<PathBuf>,
     /// What was there before.
     pub baseline: Inventory,
 }
@@ -94,11 +96,18 @@ impl Inventory {
 impl Ledger {
     /// Begins a ledger for a plan.
     pub fn new(plan: &Plan, baseline: Inventory) -> Self {
+        let etc_folder = |name: &String| Path::new(netns::ETC_FOLDER).join(name);
         Self {
             version: VERSION,
             lab: plan.lab.clone(),
             namespaces: plan.namespaces.clone(),
             files: plan.files.clone(),
+            etc_folders: plan
+                .namespaces
+                .iter()
+                .map(etc_folder)
+                .filter(|it| !it.exists())
+                .collect(),
             baseline,
         }
     }
@@ -224,6 +233,7 @@ mod tests {
             lab: "2".to_owned(),
             namespaces: vec!["red".to_owned()],
             files: vec!["/run/dhcp-r.leases".to_owned()],
+            etc_folders: vec!["/etc/netns/red".into()],
             baseline: inventory(&[], &["eth0"], &[]),
         };
         let text = serde_json::to_vec(&ledger).unwrap();

@@ -1,9 +1,11 @@
 //! The kernel's own tables, asked over rtnetlink in any namespace, as plain values.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsRawFd as _;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use netlab_protocol::Place;
+use nix::libc;
 use rtnetlink::Handle;
 use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::address::AddressAttribute;
@@ -16,7 +18,6 @@ use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::os::fd::AsRawFd as _;
 use tokio::runtime::Handle as Runtime;
 
 use crate::error::Error;
@@ -179,21 +180,23 @@ impl Netlink {
             .map_err(self.refused("list the routes"))
     }
 
-    /// Returns the index of the interface through which an address is reached.
-    pub async fn way_to(&self, address: Ipv4Addr) -> Result<Option<u32>, rtnetlink::Error> {
+    /// Returns the index of the interface through which an address is reached; `None` if no
+    /// route leads there.
+    pub async fn way_to(&self, address: Ipv4Addr) -> Result<Option<u32>, Error> {
         let mut question = RouteMessage::default();
         question.header.address_family = AddressFamily::Inet;
         question.header.destination_prefix_length = 32;
         question
             .attributes
             .push(RouteAttribute::Destination(RouteAddress::Inet(address)));
-        let answer = self
-            .handle
-            .route()
-            .get(question)
-            .execute()
-            .try_next()
-            .await?;
+        let answer = match self.handle.route().get(question).execute().try_next().await {
+            Err(rtnetlink::Error::NetlinkError(message))
+                if [-libc::ENETUNREACH, -libc::EHOSTUNREACH].contains(&message.raw_code()) =>
+            {
+                None
+            }
+            answer => answer.map_err(self.refused("look up a route"))?,
+        };
         let outgoing = |attribute: &RouteAttribute| match attribute {
             RouteAttribute::Oif(index) => Some(*index),
             _ => None,
@@ -276,9 +279,7 @@ impl Netlink {
     /// Removes an interface; one that is gone already is no error.
     pub async fn remove_link(&self, index: u32) -> Result<(), Error> {
         match self.handle.link().del(index).execute().await {
-            Err(rtnetlink::Error::NetlinkError(message))
-                if message.raw_code() == -nix::libc::ENODEV =>
-            {
+            Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -libc::ENODEV => {
                 Ok(())
             }
             done => done.map_err(self.refused("remove an interface")),

@@ -57,6 +57,8 @@ pub struct Pipes {
     stderr: Receiver,
     stdout_buffer: Vec<u8>,
     stderr_buffer: Vec<u8>,
+    stdout_is_open: bool,
+    stderr_is_open: bool,
 }
 
 impl Pipes {
@@ -68,23 +70,33 @@ impl Pipes {
             stderr,
             stdout_buffer: buffer(),
             stderr_buffer: buffer(),
+            stdout_is_open: true,
+            stderr_is_open: true,
         }
     }
 
-    /// Waits for the next piece of output and passes it on.
+    /// Says whether anything can still come.
+    pub fn are_open(&self) -> bool {
+        self.stdout_is_open || self.stderr_is_open
+    }
+
+    /// Waits for the next piece of output and passes it on. A pipe that every process of the
+    /// command has closed is left alone from then on: it would always be ready.
     ///
     /// # Errors
     /// [`Error::System`] if a pipe can't be read.
     pub async fn forward_next(&mut self, tap: &mut Tap) -> Result<(), Error> {
-        let (stream, count, buffer) = tokio::select! {
-            count = self.stdout.read(&mut self.stdout_buffer) => {
-                (Stream::Stdout, count, &self.stdout_buffer)
+        let (stream, count, buffer, is_open) = tokio::select! {
+            count = self.stdout.read(&mut self.stdout_buffer), if self.stdout_is_open => {
+                (Stream::Stdout, count, &self.stdout_buffer, &mut self.stdout_is_open)
             }
-            count = self.stderr.read(&mut self.stderr_buffer) => {
-                (Stream::Stderr, count, &self.stderr_buffer)
+            count = self.stderr.read(&mut self.stderr_buffer), if self.stderr_is_open => {
+                (Stream::Stderr, count, &self.stderr_buffer, &mut self.stderr_is_open)
             }
+            else => std::future::pending().await,
         };
         let count = count.map_err(unreadable)?;
+        *is_open = count > 0;
         tap.take(stream, &buffer[..count]).await;
         Ok(())
     }
@@ -132,6 +144,7 @@ pub struct Tap {
     dropped: u64,
     stdout: Vec<u8>,
     stderr_tail: Vec<u8>,
+    search: Option<Search>,
 }
 
 impl Tap {
@@ -155,6 +168,15 @@ impl Tap {
             dropped: 0,
             stdout: Vec::new(),
             stderr_tail: Vec::new(),
+            search: None,
+        }
+    }
+
+    /// Looks for a text from now on.
+    pub fn looking_for(self, text: &str) -> Self {
+        Self {
+            search: Some(Search::new(text)),
+            ..self
         }
     }
 
@@ -183,15 +205,15 @@ impl Tap {
         }
     }
 
-    /// Says whether a text was printed, on either stream, in what is kept of them.
-    pub fn has_printed(&self, text: &str) -> bool {
-        [&self.stdout, &self.stderr_tail].into_iter().any(|kept| {
-            kept.windows(text.len().max(1))
-                .any(|window| window == text.as_bytes())
-        })
+    /// Says whether the text that it looks for was printed, on either stream.
+    pub fn has_found(&self) -> bool {
+        self.search.as_ref().is_some_and(|search| search.found)
     }
 
     async fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        if let Some(search) = &mut self.search {
+            search.look(stream, bytes);
+        }
         match stream {
             Stream::Stdout => {
                 let room = KEPT_BYTES.saturating_sub(self.stdout.len());
@@ -220,6 +242,63 @@ impl Tap {
                     bytes,
                 })
                 .await;
+        }
+    }
+}
+
+/// Looks for a text in two streams that come in pieces of any size.
+#[derive(Debug)]
+struct Search {
+    text: Vec<u8>,
+    /// The end of each stream so far, shorter than the text.
+    ends: [Vec<u8>; 2],
+    found: bool,
+}
+
+impl Search {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.as_bytes().to_vec(),
+            ends: [Vec::new(), Vec::new()],
+            found: false,
+        }
+    }
+
+    fn look(&mut self, stream: Stream, bytes: &[u8]) {
+        let end = match stream {
+            Stream::Stdout => &mut self.ends[0],
+            Stream::Stderr => &mut self.ends[1],
+        };
+        end.extend_from_slice(bytes);
+        // An empty text is found in the first byte.
+        let length = self.text.len().max(1);
+        self.found |= end
+            .windows(length)
+            .any(|window| window.starts_with(&self.text));
+        let excess = end.len().saturating_sub(length - 1);
+        end.drain(..excess);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_across_pieces_but_not_across_streams() {
+        use Stream::{Stderr, Stdout};
+        for (pieces, found) in [
+            (vec![(Stdout, "it is rea"), (Stdout, "dy\n")], true),
+            (vec![(Stdout, "rea"), (Stderr, "dy")], false),
+            (vec![(Stderr, "r"), (Stdout, "x"), (Stderr, "eady")], true),
+            (vec![(Stdout, "ready"), (Stdout, "and much more")], true),
+            (vec![(Stdout, "re ady")], false),
+        ] {
+            let mut search = Search::new("ready");
+            for (stream, piece) in &pieces {
+                search.look(*stream, piece.as_bytes());
+            }
+            assert_eq!(search.found, found, "{pieces:?}");
         }
     }
 }

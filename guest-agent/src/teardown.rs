@@ -53,9 +53,11 @@ pub async fn remove(ledger: &Ledger) -> Removal {
         Ok(now) => remove_new(&now.since(&ledger.baseline), &mut removal).await,
         Err(error) => removal.errors.push(error.to_string()),
     }
-    for namespace in &ledger.namespaces {
-        let path = Path::new(netns::ETC_FOLDER).join(namespace);
-        removal.note(format!("folder `{}`", path.display()), remove_path(&path));
+    for folder in &ledger.etc_folders {
+        removal.note(
+            format!("folder `{}`", folder.display()),
+            remove_path(folder),
+        );
     }
     for file in ledger.files.iter().rev() {
         removal.note(format!("file `{file}`"), remove_path(Path::new(file)));

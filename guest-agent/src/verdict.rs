@@ -15,6 +15,9 @@ use crate::wire::Outbox;
 /// Longest single attempt: a probe that waits for an answer is made anew after it.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(1);
 
+/// Shortest single attempt: less would judge the machine and not the network.
+const LEAST_ATTEMPT: Duration = Duration::from_millis(100);
+
 /// Pause between attempts that were answered at once.
 const PAUSE: Duration = Duration::from_millis(30);
 
@@ -64,7 +67,7 @@ struct Patience {
 impl Patience {
     fn of(check: &Check, witness: Witness) -> Self {
         let within = Duration::from_millis(check.within_ms);
-        let attempt = within.min(ATTEMPT_LIMIT);
+        let attempt = within.clamp(LEAST_ATTEMPT, ATTEMPT_LIMIT);
         let window = match (Wanted::of(check, witness), witness) {
             (Wanted::Failure, Witness::Claim | Witness::Control) => Duration::ZERO,
             (Wanted::Failure, Witness::Without) => EFFECT_LIMIT,

@@ -49,7 +49,7 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// [`IMAGE_FORMAT`].
+    /// Form of the record.
     pub format: u32,
     /// Debian's name of the architecture.
     pub arch: String,
@@ -98,6 +98,12 @@ pub enum ImageError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A second build gave other bytes.
+    #[error("a second build gave another file than `{}`", path.display())]
+    Different {
+        /// The file of the first build.
+        path: PathBuf,
+    },
     /// The record was written by another version of netlab.
     #[error(
         "the image record `{}` has format {found}, this netlab reads format {IMAGE_FORMAT}",
@@ -117,6 +123,9 @@ impl ImageError {
         match self {
             Self::Altered { .. } | Self::OtherFormat { .. } => {
                 "`netlab image build` makes it anew".to_owned()
+            }
+            Self::Different { .. } => {
+                "this is a fault of netlab: please report it with the lock".to_owned()
             }
             Self::Unreadable { .. } => {
                 "check the permissions of the cache folder, or make the image anew with \

@@ -1,7 +1,7 @@
 //! The lock: which version of which package an image is made of.
 //!
 //! A lock is the image's whole input besides the recipe, so equal locks give equal bytes. It is
-//! written by [`crate::lock`] and committed; a hand may read it, but should not write it.
+//! written by `netlab image lock` and committed; a hand may read it, but should not write it.
 
 use std::path::{Path, PathBuf};
 
@@ -112,9 +112,9 @@ impl LockError {
     pub fn hint(&self) -> String {
         match self {
             Self::Absent { arch } => {
-                format!("make one with `netlab image lock --arch {arch}`, and build with `--lock`")
+                format!("write one for {arch} with `netlab image lock --output FILE`")
             }
-            Self::File { .. } => "check the path after `--lock` and its permissions".to_owned(),
+            Self::File { .. } => "check the path and its permissions".to_owned(),
             Self::Malformed { .. } | Self::OtherFormat { .. } | Self::Unfit { .. } => {
                 "make a new one with `netlab image lock`".to_owned()
             }

@@ -39,7 +39,7 @@ struct Asker {
 /// Asks on the interface that the route to the address points to.
 pub async fn attempt(place: &Place, wanted: Ipv4Addr, limit: Duration) -> Result<Outcome, Error> {
     let netlink = Netlink::open(place).await?;
-    let Ok(Some(link)) = netlink.way_to(wanted).await else {
+    let Some(link) = netlink.way_to(wanted).await? else {
         return Ok(Outcome::No("network is unreachable".to_owned()));
     };
     let links = netlink.links().await?;

@@ -104,9 +104,20 @@ pub fn words(place: &Place, probe: &Probe) -> Words {
     };
     let look = match place {
         Place::Root => words.look,
-        Place::Namespace(name) => format!("ip netns exec {name} {}", words.look),
+        Place::Namespace(name) => inside(name, &words.look),
     };
     Words { look, ..words }
+}
+
+/// Returns the command that runs another inside a namespace, as typed.
+fn inside(namespace: &str, command: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || " -_./:=@,%+".contains(letter);
+    if command.chars().all(is_plain) {
+        return format!("ip netns exec {namespace} {command}");
+    }
+    // The outer shell would take pipes and quotes for itself.
+    let quoted = command.replace('\'', r"'\''");
+    format!("ip netns exec {namespace} sh -c '{quoted}'")
 }
 
 /// Tries an expanded probe once, for at most about `limit`.
@@ -128,4 +139,23 @@ pub async fn attempt(lab: &Lab, place: &Place, probe: &Probe, limit: Duration) -
         Probe::Command(probe) => command::attempt(lab, place, probe, limit).await,
     };
     tried.unwrap_or_else(Outcome::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_look_with_can_be_typed_as_it_stands() {
+        for (command, typed) in [
+            ("ping -c 1 10.0.0.2", "ip netns exec red ping -c 1 10.0.0.2"),
+            (
+                "ip link | wc -l",
+                "ip netns exec red sh -c 'ip link | wc -l'",
+            ),
+            ("echo 'a b'", r"ip netns exec red sh -c 'echo '\''a b'\'''"),
+        ] {
+            assert_eq!(inside("red", command), typed);
+        }
+    }
 }

@@ -116,7 +116,7 @@ fn a_daemon_outlives_its_command_but_not_its_lab() {
     let steps = vec![step(vec![run("root", "setsid sleep 1000 & echo started")])];
     let mut client = Client::open(&world, &plan(&[], steps));
     assert_eq!(client.step(0).output(), "started\n");
-    let pid = world.shell("pgrep -x sleep");
+    let pid = world.pid_of("sleep");
     assert_eq!(client.close(false), [format!("process sleep (pid {pid})")]);
     assert_eq!(world.shell("pgrep -x sleep || true"), "");
     world.assert_clean();
@@ -163,6 +163,25 @@ fn a_background_command_is_ready_by_its_line_or_file_and_its_output_goes_on() {
     let told = client.step(0);
     assert!(told.passed, "{told:?}");
     assert!(told.output_of(Some("log")).starts_with("up now\n"));
+}
+
+#[test]
+fn a_background_command_may_put_itself_into_the_background() {
+    let world = World::new();
+    let text = "{ sleep 0.2; echo up; exec sleep 1000; } & exit 0";
+    let steps = vec![step(vec![
+        background("root", "daemon", text, Ready::Log("up".into())),
+        run("root", "cat /proc/$DAEMON_PID/comm"),
+    ])];
+    let mut client = Client::open(&world, &plan(&[], steps));
+    let told = client.step(0);
+    assert!(told.passed, "{told:?}");
+    assert!(
+        ["sleep\n", "sh\n"].contains(&told.output().as_str()),
+        "{told:?}"
+    );
+    let pid = world.pid_of("sleep");
+    assert_eq!(client.close(false), [format!("process sleep (pid {pid})")]);
 }
 
 #[test]

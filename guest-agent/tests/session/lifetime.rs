@@ -81,10 +81,13 @@ fn a_lost_connection_ends_the_lab() {
 fn what_was_there_before_stays() {
     let world = World::new();
     world.shell("ip netns add green && ip link add mine type veth peer name yours");
+    world.shell("mount -t tmpfs none /mnt && mkdir -p /mnt/netns/red && touch /mnt/netns/red/mine");
+    world.shell("mount --bind /mnt /etc");
     let mut client = Client::open(&world, &rich());
     assert!(client.step(0).passed);
     client.close(false);
     assert_eq!(world.shell("ip netns"), "green");
+    assert_eq!(world.shell("ls /etc/netns/red"), "mine");
     let links = world.shell("ip -br link | cut -d@ -f1 | cut -d' ' -f1 | sort | xargs");
     assert_eq!(links, "lo mine yours");
 }

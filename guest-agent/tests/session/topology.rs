@@ -21,6 +21,7 @@ fn pairs_are_followed_across_namespaces_and_servers_are_named() {
     ]);
     let mut client = Client::open(&world, &plan(&["red", "blue"], vec![step(actions)]));
     assert!(client.step(0).passed);
+    world.pid_of("sleep");
     client.send(&Request::Topology);
     let Event::Topology(topology) = client.next() else {
         panic!("no topology")

@@ -87,6 +87,14 @@ impl World {
         text.trim().to_owned()
     }
 
+    /// Waits for a process of this name and returns its id.
+    #[track_caller]
+    pub fn pid_of(&self, name: &str) -> String {
+        self.shell(&format!(
+            "timeout 20 sh -c 'until pgrep -x {name}; do :; done'"
+        ))
+    }
+
     /// Says whether nothing of a lab is left: no process, namespace, interface or file of ours.
     #[track_caller]
     pub fn assert_clean(&self) {

@@ -34,8 +34,6 @@ pub struct Downloads<'a> {
     pub folder: &'a Path,
     /// Mirrors to ask.
     pub mirrors: &'a Mirrors,
-    /// Whether nothing may be fetched.
-    pub offline: bool,
 }
 
 impl Downloads<'_> {
@@ -71,12 +69,6 @@ pub fn fetch_all(
         .filter(|(_, cached)| !cached)
         .map(|(p, _)| p)
         .collect();
-    if downloads.offline && !absent.is_empty() {
-        return Err(ArchiveError::Offline {
-            files: absent.len(),
-            bytes: absent.iter().map(|package| package.size).sum(),
-        });
-    }
     transfer.each(&absent, |package| transfer.fetch(package))?;
     Ok(())
 }
@@ -353,9 +345,18 @@ fn length(path: &Path) -> Result<u64, ArchiveError> {
 }
 
 fn file_error(action: &'static str, path: &Path, source: io::Error) -> ArchiveError {
-    ArchiveError::File {
-        action,
-        path: path.to_owned(),
-        source,
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ArchiveError::DiskFull { path }
+        }
+        _ => ArchiveError::File {
+            action,
+            path,
+            source,
+        },
     }
 }
+
+#[cfg(test)]
+mod tests;

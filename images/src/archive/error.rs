@@ -89,13 +89,11 @@ pub enum ArchiveError {
         /// Expected and found size or digest.
         difference: String,
     },
-    /// Packages are missing in the cache, and fetching was forbidden.
-    #[error("{files} packages ({bytes} bytes) are not in the cache, and fetching is switched off")]
-    Offline {
-        /// Number of packages.
-        files: usize,
-        /// Their size together.
-        bytes: u64,
+    /// The disk has no room left for packages.
+    #[error("the disk is full: cannot write `{}`", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
     },
     /// A file in the cache could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
@@ -142,9 +140,11 @@ impl ArchiveError {
             Self::Altered { .. } => "the mirror or something on the way alters files: choose \
                                      another with `--mirror URL`"
                 .to_owned(),
-            Self::Offline { .. } => "run `netlab image build` once with a connection".to_owned(),
+            Self::DiskFull { .. } => {
+                "free some space: packages and image together need 250 MB".to_owned()
+            }
             Self::File { .. } => {
-                "check the free space and the permissions of the cache folder".to_owned()
+                "check the permissions of the cache folder".to_owned()
             }
             Self::Cancelled => "run the same command again; what has arrived is kept".to_owned(),
         }

@@ -40,6 +40,12 @@ impl Mirrors {
         Self(list)
     }
 
+    /// Exactly these.
+    #[cfg(test)]
+    pub fn of(addresses: Vec<String>) -> Self {
+        Self(addresses)
+    }
+
     /// Returns the addresses, each ending in a slash.
     pub fn addresses(&self) -> &[String] {
         &self.0
@@ -147,7 +153,8 @@ mod tests {
     fn apt_lends_the_address_of_its_first_debian_mirror() {
         let deb822 = "# http://old.test/\nTypes: deb deb-src\nURIs: http://a.test/debian\n\
                       Suites: bookworm bookworm-updates\nComponents: main\n";
-        let table: [(fn(&str) -> Option<String>, &str, Option<&str>); 10] = [
+        type Parser = fn(&str) -> Option<String>;
+        let table: [(Parser, &str, Option<&str>); 10] = [
             (in_stanzas, deb822, Some("http://a.test/debian/")),
             (in_stanzas, &deb822.replace("main", "contrib"), None),
             (in_stanzas, &deb822.replace("bookworm ", "noble "), None),

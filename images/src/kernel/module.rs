@@ -122,9 +122,65 @@ fn information(bytes: &[u8]) -> Result<Vec<u8>, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Makes the smallest module there is: an ELF file with nothing but its description.
+#[cfg(test)]
+pub fn module_file(information: &[&str]) -> Vec<u8> {
+    const HEADER_BYTES: usize = 64;
+    let description: Vec<u8> = information
+        .iter()
+        .flat_map(|pair| [pair, "\0"].concat().into_bytes())
+        .collect();
+    let names = b"\0.modinfo\0.shstrtab\0";
+    let sections_at = HEADER_BYTES + description.len() + names.len();
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    // Relocatable, x86_64, version 1; no entry, no program headers.
+    bytes.extend([1, 0, 62, 0, 1, 0, 0, 0]);
+    bytes.extend([0; 16]);
+    bytes.extend((sections_at as u64).to_le_bytes());
+    bytes.extend([0; 4]);
+    // Sizes and counts of headers: three sections, the last with their names.
+    for value in [HEADER_BYTES as u16, 0, 0, 64, 3, 2] {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend(&description);
+    bytes.extend(names);
+    bytes.extend([0; 64]);
+    let parts = [
+        (1_u32, 1_u32, HEADER_BYTES, description.len()),
+        (10, 3, HEADER_BYTES + description.len(), names.len()),
+    ];
+    for (name, kind, offset, size) in parts {
+        bytes.extend(name.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        for value in [0, 0, offset as u64, size as u64, 0, 1, 0] {
+            bytes.extend(value.to_le_bytes());
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_module_says_about_itself_is_read() {
+        let file = module_file(&[
+            "depends=udp_tunnel,ip6-udp",
+            "alias=a",
+            "alias=b-c",
+            "name=x",
+        ]);
+        let module = read("kernel/net/x.ko", &file).unwrap();
+        assert_eq!(
+            (module.name.as_str(), module.path.as_str()),
+            ("x", "kernel/net/x.ko")
+        );
+        assert_eq!(module.depends, ["udp_tunnel", "ip6_udp"]);
+        assert_eq!(module.aliases, ["a", "b-c"]);
+        assert_eq!(module.bytes, file);
+    }
 
     #[test]
     fn only_the_signature_is_cut_off() {

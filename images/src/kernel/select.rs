@@ -215,3 +215,134 @@ fn all_needed<'a>(module: &Module, loaded: &'a BTreeMap<String, Module>) -> Vec<
     order.reverse();
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "usr/lib/modules/6.12";
+
+    fn tree() -> Tree {
+        let modules: [(&str, &[&str]); 5] = [
+            (
+                "kernel/net/openvswitch/openvswitch",
+                &["depends=nsh", "alias=net-pf-[0-9]-x"],
+            ),
+            (
+                "kernel/net/nsh/nsh",
+                &["depends=crc-itu,virtio", "softdep=pre: crc32c"],
+            ),
+            ("kernel/lib/crc-itu", &["depends="]),
+            ("kernel/net/can/can", &["depends="]),
+            ("kernel/fs/squashfs", &["depends="]),
+        ];
+        let mut tree = Tree::default();
+        let mut add = |path: String, bytes: &[u8]| {
+            tree.insert(
+                &path,
+                Node::File {
+                    mode: 0o644,
+                    bytes: bytes.into(),
+                },
+            );
+        };
+        for (path, information) in modules {
+            add(
+                format!("{FOLDER}/{path}.ko"),
+                &module::module_file(information),
+            );
+        }
+        add(
+            format!("{FOLDER}/{BUILTIN}"),
+            b"kernel/drivers/virtio/virtio.ko\n",
+        );
+        tree
+    }
+
+    fn recipe(initramfs: &[&str]) -> KernelRecipe {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        KernelRecipe {
+            flavour: "cloud".to_owned(),
+            initramfs: owned(initramfs),
+            folders: owned(&["net"]),
+            skipped: owned(&["net/can"]),
+        }
+    }
+
+    #[test]
+    fn the_root_has_what_the_recipe_names_and_all_it_needs() {
+        let modules = select(&recipe(&["squashfs"]), &tree()).unwrap();
+        assert_eq!(modules.initramfs[0].name, "squashfs");
+        let names: Vec<&str> = modules
+            .root
+            .iter()
+            .map(|(path, _)| path.strip_prefix("usr/lib/modules/6.12/").unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "kernel/lib/crc-itu.ko",
+                "kernel/net/nsh/nsh.ko",
+                "kernel/net/openvswitch/openvswitch.ko",
+                "kernel/fs/squashfs.ko",
+                "modules.builtin",
+                "modules.dep.bin",
+                "modules.alias.bin",
+                "modules.builtin.bin",
+                "modules.softdep",
+            ]
+        );
+        let mut expected = Index::default();
+        let lines = [
+            ("crc_itu", "kernel/lib/crc-itu.ko:", 0),
+            ("nsh", "kernel/net/nsh/nsh.ko: kernel/lib/crc-itu.ko", 1),
+            (
+                "openvswitch",
+                "kernel/net/openvswitch/openvswitch.ko: kernel/net/nsh/nsh.ko kernel/lib/crc-itu.ko",
+                2,
+            ),
+            ("squashfs", "kernel/fs/squashfs.ko:", 3),
+        ];
+        for (name, line, priority) in lines {
+            expected.insert(name, line, priority);
+        }
+        let contents =
+            |name: &str| match &modules.root.iter().find(|(path, _)| path.ends_with(name)) {
+                Some((_, Node::File { bytes, .. })) => bytes.to_vec(),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(contents("modules.dep.bin"), expected.bytes());
+        assert_eq!(contents("modules.softdep"), b"softdep nsh pre: crc32c\n");
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_is_told_at_build_time() {
+        let table: [(&[&str], &str); 3] = [
+            (
+                &["nsh", "crc-itu"],
+                "the initramfs loads `nsh` before `crc_itu`, which it needs",
+            ),
+            (
+                &["erofs"],
+                "the kernel has no module `erofs`, which the recipe needs",
+            ),
+            (
+                &["openvswitch"],
+                "the initramfs loads `openvswitch` before `nsh`, which it needs",
+            ),
+        ];
+        for (initramfs, expected) in table {
+            let error = select(&recipe(initramfs), &tree()).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        let mut broken = tree();
+        broken.retain(|path| !path.ends_with("crc-itu.ko"));
+        assert_eq!(
+            select(&recipe(&[]), &broken)
+                .map(drop)
+                .unwrap_err()
+                .to_string(),
+            "the kernel has no module `crc_itu`, which `nsh` needs"
+        );
+    }
+}
