@@ -306,7 +306,7 @@ mod tests {
         let error = session.next().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the conversation with the guest's agent broke while starting it"
+            "the conversation with the guest's agent broke while waiting for it"
         );
         assert!(matches!(error, SessionError::Frame { .. }));
     }

@@ -132,7 +132,12 @@ mod tests {
     /// Runs the script in a shell of this machine, with another folder in memory's place.
     fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
         let script = script("cafe", size).replace(FOLDER, folder);
-        let mut shell = Command::new("sh")
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the script is tried in a real shell"
+        )]
+        let mut shell = Command::new("sh");
+        let mut shell = shell
             .args(["-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

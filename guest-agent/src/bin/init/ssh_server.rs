@@ -95,6 +95,7 @@ pub fn reap() -> Result<Option<WaitStatus>, InitError> {
 
 /// Its words go to the serial console: they are needed most when nobody can log in.
 fn spawn(signals: &Signals) -> Result<Pid, InitError> {
+    #[expect(clippy::disallowed_methods, reason = "the init owns this one process")]
     let mut command = Command::new(PROGRAM);
     command
         // In the foreground, with its log on standard error.
