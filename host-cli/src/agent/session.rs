@@ -113,10 +113,9 @@ impl Session {
                 words: wire.words(),
             });
         };
-        Ok(Self {
-            hello: hello?.accept(host_version)?,
-            wire,
-        })
+        let hello = hello?.accept(host_version)?;
+        wire.doing = "waiting for it".to_owned();
+        Ok(Self { wire, hello })
     }
 }
 

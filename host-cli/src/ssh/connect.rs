@@ -151,8 +151,8 @@ impl Connection {
     }
 }
 
-/// What is fast under emulation: Curve25519 and Ed25519 take the fewest instructions. The order
-/// of the ciphers is by measured time for the agent's 2 MB.
+/// What is cheap under emulation: Curve25519 and Ed25519 take the fewest instructions, and ChaCha20
+/// with Poly1305 was no slower there than AES with a MAC of its own.
 fn settings() -> client::Config {
     client::Config {
         window_size: WINDOW_BYTES,
