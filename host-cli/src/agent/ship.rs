@@ -154,7 +154,6 @@ mod tests {
         )
     }
 
-    #[cfg(unix)]
     #[test]
     fn the_agent_is_taken_once_and_started_each_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -173,7 +172,6 @@ mod tests {
         assert_eq!(out, "have\nserve: second request\n");
     }
 
-    #[cfg(unix)]
     #[test]
     fn half_an_agent_is_never_started() {
         let folder = tempfile::tempdir().unwrap();

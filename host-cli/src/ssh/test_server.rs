@@ -32,7 +32,7 @@ impl Guest {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         InstanceKeys::create(folder.path(), "netlab-test").unwrap();
-        let read = |name| PrivateKey::read_openssh_file(&folder.path().join(name)).unwrap();
+        let read = |name| PrivateKey::read_openssh_file(folder.path().join(name)).unwrap();
         let (host_key, identity) = (read(HOST_KEY_FILE), read(IDENTITY_FILE));
         let allowed = identity.public_key().clone();
         Self {
