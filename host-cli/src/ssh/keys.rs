@@ -219,9 +219,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         InstanceKeys::create(folder.path(), "netlab-default").unwrap();
         for name in [IDENTITY_FILE, HOST_KEY_FILE] {
-            #[expect(clippy::disallowed_methods, reason = "`ls` shows modes on every Unix alike")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "`ls` shows modes on every Unix alike"
+            )]
             let mut list = std::process::Command::new("ls");
-            let listed = list.arg("-l").arg(folder.path().join(name)).output().unwrap();
+            let listed = list
+                .arg("-l")
+                .arg(folder.path().join(name))
+                .output()
+                .unwrap();
             let listed = String::from_utf8(listed.stdout).unwrap();
             assert!(listed.starts_with("-rw------- "), "{listed}");
         }
