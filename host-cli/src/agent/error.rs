@@ -105,3 +105,45 @@ fn last_words(words: &str) -> String {
         format!("; its last words: {words}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agents_last_words_are_told_if_there_are_any() {
+        let lost = |words: &str| SessionError::Lost {
+            doing: "running step 3".to_owned(),
+            cause: "it ended with exit status 101".to_owned(),
+            words: words.to_owned(),
+        };
+        let limit = Duration::from_secs(20);
+        let cases = [
+            (
+                lost(""),
+                "the guest's agent was lost while running step 3: it ended with exit status 101",
+            ),
+            (
+                lost("no memory"),
+                "the guest's agent was lost while running step 3: it ended with exit status 101; its last words: no memory",
+            ),
+            (
+                SessionError::NoHello {
+                    limit,
+                    words: String::new(),
+                },
+                "the guest's agent did not say hello within 20 s",
+            ),
+            (
+                SessionError::Ship {
+                    problem: "it broke".to_owned(),
+                    words: "full".to_owned(),
+                },
+                "could not put the agent into the guest: it broke; its last words: full",
+            ),
+        ];
+        for (error, words) in cases {
+            assert_eq!(error.to_string(), words);
+        }
+    }
+}

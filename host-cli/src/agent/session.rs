@@ -113,10 +113,9 @@ impl Session {
                 words: wire.words(),
             });
         };
-        Ok(Self {
-            hello: hello?.accept(host_version)?,
-            wire,
-        })
+        let hello = hello?.accept(host_version)?;
+        wire.doing = "waiting for it".to_owned();
+        Ok(Self { wire, hello })
     }
 }
 
@@ -306,7 +305,7 @@ mod tests {
         let error = session.next().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the conversation with the guest's agent broke while starting it"
+            "the conversation with the guest's agent broke while waiting for it"
         );
         assert!(matches!(error, SessionError::Frame { .. }));
     }

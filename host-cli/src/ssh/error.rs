@@ -193,3 +193,104 @@ fn existing_in_words(existing: &[String]) -> String {
         format!("only {}", existing.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_says_what_was_tried_and_where() {
+        let address: SocketAddr = "127.0.0.1:2222".parse().unwrap();
+        let path = PathBuf::from("/n/id");
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let (no_key, hup) = (russh::keys::Error::CouldNotReadKey, russh::Error::HUP);
+        let existing = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let cases = [
+            (
+                SshError::Identity {
+                    path: path.clone(),
+                    cause: Box::new(no_key),
+                },
+                "could not read the private key `/n/id`",
+                Exit::HostLacks,
+            ),
+            (
+                SshError::Unreachable {
+                    address,
+                    cause: io(),
+                },
+                "could not connect to the guest's SSH port 127.0.0.1:2222",
+                Exit::GuestDown,
+            ),
+            (
+                SshError::NoBanner {
+                    address,
+                    problem: "silence for 10 s".to_owned(),
+                },
+                "127.0.0.1:2222 accepted a connection, but no SSH server answered: silence for 10 s",
+                Exit::GuestDown,
+            ),
+            (
+                SshError::Handshake {
+                    address,
+                    cause: Box::new(hup),
+                },
+                "the SSH handshake with 127.0.0.1:2222 failed",
+                Exit::GuestDown,
+            ),
+            (
+                SshError::TooSlow {
+                    phase: "authentication",
+                    address,
+                    limit: Duration::from_secs(20),
+                },
+                "authentication with 127.0.0.1:2222 did not end within 20 s",
+                Exit::GuestDown,
+            ),
+            (
+                SshError::Lost {
+                    doing: "using a shell".to_owned(),
+                    cause: "it is gone".to_owned(),
+                },
+                "the connection to the guest was lost while using a shell: it is gone",
+                Exit::ConnectionLost,
+            ),
+            (
+                SshError::Denied {
+                    what: "to start a shell".to_owned(),
+                },
+                "the guest's SSH server refused to start a shell",
+                Exit::ConnectionLost,
+            ),
+            (
+                SshError::NoSuchNamespace {
+                    name: "red".to_owned(),
+                    existing: existing(&[]),
+                },
+                "the guest has no namespace `red`, nor any other",
+                Exit::Usage,
+            ),
+            (
+                SshError::NoSuchNamespace {
+                    name: "red".to_owned(),
+                    existing: existing(&["blue", "dhcp-b"]),
+                },
+                "the guest has no namespace `red`, only blue, dhcp-b",
+                Exit::Usage,
+            ),
+            (
+                SshError::Local {
+                    doing: "read the keyboard",
+                    cause: io(),
+                },
+                "could not read the keyboard",
+                Exit::HostLacks,
+            ),
+        ];
+        for (error, words, code) in cases {
+            assert_eq!(error.to_string(), words);
+            assert_eq!(error.exit(), code, "{words}");
+            assert!(!error.hint().is_empty());
+        }
+    }
+}

@@ -12,6 +12,10 @@ use super::keys::{HOST_KEY_FILE, IDENTITY_FILE, InstanceKeys, KNOWN_HOSTS_FILE};
 use super::{Connection, SshError};
 use crate::provider::Endpoint;
 
+/// Bytes that the pipe holds each way: more than any test sends, since both ends in one process
+/// would else wait for each other.
+const PIPE_BYTES: usize = 8 << 20;
+
 /// A guest with keys of its own, and how to reach it.
 pub struct Guest {
     folder: TempDir,
@@ -28,7 +32,7 @@ impl Guest {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         InstanceKeys::create(folder.path(), "netlab-test").unwrap();
-        let read = |name| PrivateKey::read_openssh_file(&folder.path().join(name)).unwrap();
+        let read = |name| PrivateKey::read_openssh_file(folder.path().join(name)).unwrap();
         let (host_key, identity) = (read(HOST_KEY_FILE), read(IDENTITY_FILE));
         let allowed = identity.public_key().clone();
         Self {
@@ -61,7 +65,7 @@ impl Guest {
 
 /// Serves one connection of the guest and connects to it.
 pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
-    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let config = Arc::new(server::Config {
         keys: vec![guest.host_key.clone()],
         auth_rejection_time: std::time::Duration::ZERO,
@@ -98,7 +102,11 @@ impl Server {
 impl server::Handler for Server {
     type Error = russh::Error;
 
-    async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, russh::Error> {
         let ours = key.public_key.key_data() == self.allowed.key_data();
         Ok(if ours { Auth::Accept } else { Auth::reject() })
     }

@@ -8,7 +8,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 
 use crate::error::InitError;
 
-/// Folder of the initramfs that holds `order` (one module name a line) and `<name>.ko` for each.
+/// Folder of the initramfs that holds the modules and `order`, which has one file name a line.
 pub const FOLDER: &str = "/modules";
 
 /// Loads every module that the list names.
@@ -23,7 +23,7 @@ pub fn load_all() -> Result<(), InitError> {
 }
 
 fn load(module: &str) -> Result<(), InitError> {
-    let path = Path::new(FOLDER).join(module).with_extension("ko");
+    let path = Path::new(FOLDER).join(module);
     let file = File::open(&path).map_err(|cause| InitError::File {
         doing: "open",
         path: path.clone(),

@@ -69,7 +69,12 @@ fn ignore_router_advertisements(interface: &str) -> Result<(), InitError> {
     let path = Path::new("/proc/sys/net/ipv6/conf")
         .join(interface)
         .join("accept_ra");
-    match fs::write(&path, "0") {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a kernel setting is no file to be replaced"
+    )]
+    let written = fs::write(&path, "0");
+    match written {
         // A kernel without IPv6 has nothing to keep off.
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(InitError::File {
             doing: "write",

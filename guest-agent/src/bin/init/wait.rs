@@ -29,6 +29,10 @@ pub fn until<T>(
                 limit,
             });
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the wait with a name and a deadline"
+        )]
         sleep(PERIOD);
     }
 }
