@@ -16,7 +16,7 @@ use super::name;
 use super::probe_names::probe_names;
 use super::shell;
 use super::source::{Lines, Located, Span};
-use super::table::{Key, Table};
+use super::table::{Key, Table, in_plain_words};
 
 /// How long a positive claim may take to come true. Under emulation a process takes 50 ms to
 /// start and an ARP answer as long; five seconds are far from both and from the reader's patience.
@@ -258,7 +258,7 @@ fn probe(table: &mut Table<'_>, fence: &Fence, found: &mut Found) -> Option<(Pro
                 span,
                 CheckMistake::Probe {
                     kind,
-                    problem: error.message().to_owned(),
+                    problem: in_plain_words(error.message()),
                 },
             );
             None

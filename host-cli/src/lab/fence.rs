@@ -91,7 +91,7 @@ pub enum FenceMistake {
     #[error("`{name}` belongs to the shell")]
     ShellsOwn { name: String },
     /// `toml` and nothing else.
-    #[error("a `toml` fence that says not what it is for")]
+    #[error("a `toml` fence that does not say what it is for")]
     BareTable,
     /// A `toml` fence with a word of nobody's.
     #[error("unknown word `{word}` after `toml`")]

@@ -116,7 +116,7 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     let mut table = Table::parse(fence, "lab", found)?;
     let id = table.required_text(ID, found).map(|id| lab_id(id, found));
     let summary = table.required_text(SUMMARY, found);
-    let minutes = table.read::<i64>(MINUTES, found);
+    let minutes = table.number(MINUTES, found);
     let namespaces = namespaces(table.texts(NAMESPACES, found), found);
     let files = table
         .texts(FILES, found)

@@ -62,6 +62,9 @@ impl Explain for NameMistake {
                 ),
             },
             Self::EarlyValue { .. } => "move this below that line".to_owned(),
+            Self::Background { known, .. } if known.is_empty() => {
+                "add `background=` and `ready=` to the fence of its command".to_owned()
+            }
             Self::Background { name, known } => instead(name, known),
             Self::DuplicateId { .. } => "give this check another one".to_owned(),
             Self::UnknownCheck { id, known } => instead(id, known),

@@ -84,10 +84,10 @@ impl Explain for OutlineMistake {
     fn cure(&self) -> String {
         match self {
             Self::NoTitle => "begin the page with `# What the lab is called`",
-            Self::SecondTitle => "a step's heading has two: `## …`",
+            Self::SecondTitle => "the heading of a step has two `#`: `## …`",
             Self::NoLab => "write below the title: a fence `toml lab` with `id` and `summary`",
             Self::LabInStep => "move it up, below the title",
-            Self::SecondTable { .. } => "make one of the two",
+            Self::SecondTable { .. } => "put both into one",
             Self::NoSteps => "write `## What is done`, a sentence of why, and a fence `sh`",
             Self::OutsideStep => "write a heading `## …` and a sentence of why above it",
             Self::LateStepTable => "move it up, below the heading",
@@ -344,7 +344,7 @@ impl Outline<'_> {
     }
 
     fn close_step(&mut self) {
-        let Some(Open { draft, .. }) = self.step.take() else {
+        let Some(Open { draft, begun, .. }) = self.step.take() else {
             return;
         };
         let (span, title) = (draft.span.clone(), draft.title.clone());
@@ -356,7 +356,7 @@ impl Outline<'_> {
                 },
             );
         }
-        if draft.items.is_empty() && draft.counterfactuals.is_empty() && !self.draft.lost_checks {
+        if !begun {
             self.found.push(span, OutlineMistake::EmptyStep { title });
         }
         for counterfactual in &draft.counterfactuals {

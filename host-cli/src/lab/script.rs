@@ -82,7 +82,7 @@ pub fn items(fence: &Fence, shell: &Shell, lines: &Lines<'_>, found: &mut Found)
     if commands.is_empty() {
         found.push(fence.info_span(), ScriptMistake::Empty);
     }
-    judge_words(shell, commands.len(), fence, found);
+    judge_words(shell, commands.len(), found);
     commands
         .iter()
         .map(|typed| item(typed, fence, shell, lines, found))
@@ -90,7 +90,7 @@ pub fn items(fence: &Fence, shell: &Shell, lines: &Lines<'_>, found: &mut Found)
 }
 
 /// Finds the mistakes of words that do not fit each other, or the number of commands.
-fn judge_words(shell: &Shell, count: usize, fence: &Fence, found: &mut Found) {
+fn judge_words(shell: &Shell, count: usize, found: &mut Found) {
     let several = |word| ScriptMistake::Several { word, count };
     if let Some(background) = &shell.background {
         if count > 1 {
@@ -113,8 +113,8 @@ fn judge_words(shell: &Shell, count: usize, fence: &Fence, found: &mut Found) {
         }
         return;
     }
-    if shell.ready.is_some() {
-        found.push(fence.info_span(), ScriptMistake::ReadyOfForeground);
+    if let Some(ready) = &shell.ready {
+        found.push(ready.span.clone(), ScriptMistake::ReadyOfForeground);
     }
     if let Some(keep) = shell.keep.as_ref().filter(|_| count > 1) {
         found.push(keep.span.clone(), several("keep="));

@@ -205,6 +205,17 @@ impl<'a> Table<'a> {
         texts
     }
 
+    /// Takes a whole number.
+    pub fn number(&mut self, key: Key, found: &mut Found) -> Option<Located<i64>> {
+        let (span, value) = self.take(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            other => return self.wrong(key, "a whole number", other, span, found),
+        };
+        // One that has no room is as far out of bounds as the largest that has.
+        Some(Located::new(number.unwrap_or(i64::MAX), span))
+    }
+
     /// Takes anything that serde reads; the reader's own words become the mistake.
     pub fn read<T: serde::de::DeserializeOwned>(
         &mut self,
@@ -216,7 +227,7 @@ impl<'a> Table<'a> {
             Ok(value) => Some(Located::new(value, span)),
             Err(error) => {
                 let span = error.span().map_or(span, |span| self.fence.locate(&span));
-                let problem = error.message().to_owned();
+                let problem = in_plain_words(error.message());
                 found.push(
                     span,
                     TableMistake::Value {
@@ -299,6 +310,29 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// Turns serde's words into those of a lab file's author.
+pub fn in_plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 9] = [
+        ("unknown field", "unknown key"),
+        ("missing field", "missing key"),
+        ("duplicate field", "duplicate key"),
+        ("unknown variant", "unknown word"),
+        ("invalid type: string", "wrong type: text"),
+        ("invalid type", "wrong type"),
+        ("a sequence", "a list"),
+        ("a map", "a table"),
+        ("a string", "a text"),
+    ];
+    // What follows may be Rust's name for the table's type.
+    let message = match message.split_once(", expected struct ") {
+        Some((before, _)) => format!("{before}, expected a table"),
+        None => message.to_owned(),
+    };
+    WORDS
+        .iter()
+        .fold(message, |message, (from, to)| message.replace(from, to))
 }
 
 /// The parser reports the end of a line as the line break itself; a caret belongs before it.
