@@ -47,7 +47,10 @@ impl InstanceLock {
         let mut told = false;
         loop {
             if let Some(file) = attempt(paths)? {
-                return Ok(Self { file, paths: paths.clone() });
+                return Ok(Self {
+                    file,
+                    paths: paths.clone(),
+                });
             }
             match patience {
                 Patience::Wait(reporter) if !told && begun.elapsed() >= WAIT_IS_TOLD_AFTER => {
@@ -107,10 +110,18 @@ fn attempt(paths: &InstancePaths) -> Result<Option<File>, InstanceError> {
     let path = paths.lock();
     let failed = |action| {
         let path = path.clone();
-        move |source| InstanceError::File { action, path, source }
+        move |source| InstanceError::File {
+            action,
+            path,
+            source,
+        }
     };
     paths.create_folder()?;
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
     let file = match opened {
         Ok(file) => file,
         // The folder was removed between the two calls.
@@ -154,7 +165,9 @@ mod tests {
     async fn the_lock_of_a_removed_instance_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
-        let held = InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
+        let held = InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO))
+            .await
+            .unwrap();
         let (waiter, ()) = tokio::join!(
             InstanceLock::acquire(&paths, Patience::UpTo(Duration::from_secs(10))),
             async { held.remove_instance().unwrap() }

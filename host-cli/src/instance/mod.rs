@@ -54,8 +54,14 @@ impl std::str::FromStr for Name {
         let fits = !text.is_empty()
             && text.len() <= MAX_NAME_LENGTH
             && !text.starts_with('-')
-            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(InstanceError::Name(text.to_owned())) }
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InstanceError::Name(text.to_owned()))
+        }
     }
 }
 
@@ -181,8 +187,11 @@ impl Hint for InstanceError {
 /// # Errors
 /// [`InstanceError::File`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
-    let failed =
-        |source| InstanceError::File { action: "write", path: path.to_owned(), source };
+    let failed = |source| InstanceError::File {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600, and the mode stays with the rename.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
@@ -203,7 +212,10 @@ mod tests {
         let too_long = "a234567890123456789012345678901234";
         for bad in ["", "Lab", "a b", "../x", "-x", "a.b", "é", too_long] {
             let error = bad.parse::<Name>().unwrap_err();
-            assert_eq!(error.to_string(), format!("`{bad}` is no name for an instance"));
+            assert_eq!(
+                error.to_string(),
+                format!("`{bad}` is no name for an instance")
+            );
             assert_eq!(error.exit(), Exit::Usage);
         }
     }
@@ -239,12 +251,19 @@ mod tests {
                 "wait for it, or end it there with Ctrl-C; `netlab status --name lab2`",
             ),
             (
-                InstanceError::TooNew { path: path.clone(), found: 9, known: 1 },
+                InstanceError::TooNew {
+                    path: path.clone(),
+                    found: 9,
+                    known: 1,
+                },
                 "the record `/home/u/record.json` has version 9, this netlab reads up to 1",
                 "use the newer netlab for this guest, or another `--name` here",
             ),
             (
-                InstanceError::Corrupt { path: path.clone(), source: bad_json },
+                InstanceError::Corrupt {
+                    path: path.clone(),
+                    source: bad_json,
+                },
                 "the record `/home/u/record.json` can't be read",
                 "`netlab down` clears it away",
             ),

@@ -79,7 +79,10 @@ impl Home {
 
     /// The files of one instance. Makes nothing.
     pub fn instance(&self, name: &Name) -> InstancePaths {
-        InstancePaths { name: name.clone(), folder: self.instances_folder().join(name.as_str()) }
+        InstancePaths {
+            name: name.clone(),
+            folder: self.instances_folder().join(name.as_str()),
+        }
     }
 
     /// Names of all instances that have a folder, sorted.
@@ -88,7 +91,11 @@ impl Home {
     /// [`InstanceError::File`] if the folder of folders is there but can't be read.
     pub fn instances(&self) -> Result<Vec<Name>, InstanceError> {
         let folder = self.instances_folder();
-        let failed = |source| InstanceError::File { action: "read", path: folder.clone(), source };
+        let failed = |source| InstanceError::File {
+            action: "read",
+            path: folder.clone(),
+            source,
+        };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -98,7 +105,11 @@ impl Home {
         for entry in entries {
             let file_name = entry.map_err(failed)?.file_name();
             // Whatever has another name was not made by us.
-            names.extend(file_name.to_str().and_then(|text| text.parse::<Name>().ok()));
+            names.extend(
+                file_name
+                    .to_str()
+                    .and_then(|text| text.parse::<Name>().ok()),
+            );
         }
         names.sort();
         Ok(names)
@@ -165,9 +176,11 @@ impl InstancePaths {
 
     fn channel(&self, platform: Platform, word: &str) -> String {
         match platform.channel_kind() {
-            ChannelKind::UnixSocket => {
-                self.folder.join(format!("{word}.sock")).to_string_lossy().into_owned()
-            }
+            ChannelKind::UnixSocket => self
+                .folder
+                .join(format!("{word}.sock"))
+                .to_string_lossy()
+                .into_owned(),
             // Pipes have a name space of their own, without folders.
             ChannelKind::NamedPipe => format!(r"\\.\pipe\netlab-{}-{word}", self.name),
         }
@@ -187,7 +200,11 @@ impl InstancePaths {
             return Ok(());
         }
         let limit = MAX_SOCKET_PATH_BYTES;
-        Err(InstanceError::PathTooLong { path: longest.into(), length, limit })
+        Err(InstanceError::PathTooLong {
+            path: longest.into(),
+            length,
+            limit,
+        })
     }
 
     /// Makes the folder, readable by nobody else.
@@ -195,8 +212,10 @@ impl InstancePaths {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn create_folder(&self) -> Result<(), InstanceError> {
-        crate::platform::create_private_folder(&self.folder).map_err(|source| {
-            InstanceError::File { action: "make the folder", path: self.folder.clone(), source }
+        crate::platform::create_private_folder(&self.folder).map_err(|source| InstanceError::File {
+            action: "make the folder",
+            path: self.folder.clone(),
+            source,
         })
     }
 
@@ -216,9 +235,11 @@ impl InstancePaths {
 
 fn remove(path: &Path) -> Result<(), InstanceError> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(InstanceError::File { action: "remove", path: path.to_owned(), source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(InstanceError::File {
+            action: "remove",
+            path: path.to_owned(),
+            source,
+        }),
         _ => Ok(()),
     }
 }
@@ -236,9 +257,13 @@ mod tests {
     fn a_socket_path_that_no_system_takes_is_refused_with_its_cure() {
         // "/i/netlab/boot.sock" has 19 bytes.
         let longest = "/".to_owned() + &"h".repeat(83);
-        paths(&longest).check_socket_length(Platform::Macos).unwrap();
+        paths(&longest)
+            .check_socket_length(Platform::Macos)
+            .unwrap();
         let home = longest + "h";
-        let error = paths(&home).check_socket_length(Platform::Linux).unwrap_err();
+        let error = paths(&home)
+            .check_socket_length(Platform::Linux)
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -256,8 +281,14 @@ mod tests {
     #[test]
     fn channels_are_sockets_in_the_folder_or_named_pipes() {
         let paths = paths("/home/u/n");
-        assert_eq!(paths.control_channel(Platform::Linux), "/home/u/n/i/netlab/qmp.sock");
-        assert_eq!(paths.boot_channel(Platform::Windows), r"\\.\pipe\netlab-netlab-boot");
+        assert_eq!(
+            paths.control_channel(Platform::Linux),
+            "/home/u/n/i/netlab/qmp.sock"
+        );
+        assert_eq!(
+            paths.boot_channel(Platform::Windows),
+            r"\\.\pipe\netlab-netlab-boot"
+        );
     }
 
     #[test]
@@ -268,7 +299,12 @@ mod tests {
         for name in ["b", "a", "Not ours"] {
             fs::create_dir_all(folder.path().join("i").join(name)).unwrap();
         }
-        let names: Vec<String> = home.instances().unwrap().into_iter().map(String::from).collect();
+        let names: Vec<String> = home
+            .instances()
+            .unwrap()
+            .into_iter()
+            .map(String::from)
+            .collect();
         assert_eq!(names, ["a", "b"]);
     }
 

@@ -67,9 +67,18 @@ impl Record {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
+            Err(source) => {
+                return Err(InstanceError::File {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
         };
-        let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
+        let corrupt = |source| InstanceError::Corrupt {
+            path: path.clone(),
+            source,
+        };
         let Versioned { version: found } = serde_json::from_slice(&text).map_err(corrupt)?;
         if found > RECORD_VERSION {
             let known = RECORD_VERSION;
@@ -114,7 +123,10 @@ mod tests {
             accelerator: Accelerator::Tcg,
             image: "abc".to_owned(),
             stage: Stage::Up {
-                process: ProcessIdentity { pid: 7, started: "9 ticks".to_owned() },
+                process: ProcessIdentity {
+                    pid: 7,
+                    started: "9 ticks".to_owned(),
+                },
                 port: 40123,
             },
         }
@@ -146,11 +158,24 @@ mod tests {
         paths.create_folder().unwrap();
         fs::write(paths.record(), r#"{"version":2,"whatever":true}"#).unwrap();
         let newer = Record::read(&paths).unwrap_err();
-        assert!(matches!(newer, InstanceError::TooNew { found: 2, known: 1, .. }), "{newer}");
+        assert!(
+            matches!(
+                newer,
+                InstanceError::TooNew {
+                    found: 2,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{newer}"
+        );
         for broken in ["", "{", r#"{"version":1}"#, r#"{"version":1,"extra":0}"#] {
             fs::write(paths.record(), broken).unwrap();
             let error = Record::read(&paths).unwrap_err();
-            assert!(matches!(error, InstanceError::Corrupt { .. }), "{broken}: {error}");
+            assert!(
+                matches!(error, InstanceError::Corrupt { .. }),
+                "{broken}: {error}"
+            );
         }
     }
 }

@@ -16,8 +16,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use os::{Connection, connect, create_private_folder, detach, still_at};
-pub use process::{ProcessIdentity, find_by_argument};
+pub use os::{Connection, connect, create_private_folder, detach, is_root, still_at};
+pub use process::{ProcessIdentity, find_by_arguments};
 
 /// An operating system that netlab runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,8 +147,11 @@ impl Platform {
 
 impl Architecture {
     /// The one this binary was built for; anything unknown is taken for x86_64, which TCG emulates.
-    pub const HOST: Self =
-        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
+    pub const HOST: Self = if cfg!(target_arch = "aarch64") {
+        Self::Aarch64
+    } else {
+        Self::X86_64
+    };
 
     /// Name of the emulator of such guests.
     pub fn emulator(self) -> &'static str {
@@ -210,7 +213,10 @@ impl Installer {
     /// The commands to run, in order, each as its words.
     pub fn commands(&self, guest: Architecture) -> Vec<Vec<String>> {
         let command = |words: &[&str]| {
-            std::iter::once(self.program).chain(words.iter().copied()).map(str::to_owned).collect()
+            std::iter::once(self.program)
+                .chain(words.iter().copied())
+                .map(str::to_owned)
+                .collect()
         };
         let mut commands: Vec<Vec<String>> =
             self.prepare.iter().map(|words| command(words)).collect();
@@ -230,7 +236,11 @@ mod tests {
     #[test]
     fn every_platform_can_fall_back_to_tcg_last() {
         for platform in ALL {
-            assert_eq!(platform.accelerators().last(), Some(&Accelerator::Tcg), "{platform:?}");
+            assert_eq!(
+                platform.accelerators().last(),
+                Some(&Accelerator::Tcg),
+                "{platform:?}"
+            );
         }
     }
 
@@ -241,7 +251,11 @@ mod tests {
             .flat_map(|platform| platform.installers())
             .map(|installer| {
                 let commands = installer.commands(Architecture::X86_64);
-                commands.iter().map(|words| words.join(" ")).collect::<Vec<_>>().join(" && ")
+                commands
+                    .iter()
+                    .map(|words| words.join(" "))
+                    .collect::<Vec<_>>()
+                    .join(" && ")
             })
             .collect();
         assert_eq!(

@@ -23,7 +23,10 @@ pub async fn connect(address: &str) -> io::Result<Connection> {
 /// Makes the command's process outlive this one: a closed terminal or a Ctrl-C must not reach it.
 pub fn detach(command: &mut Command) {
     let new_session = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
-    #[expect(unsafe_code, reason = "the standard library has no safe way to call setsid")]
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no safe way to call setsid"
+    )]
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and
     // turning its errno into an `io::Error` allocates nothing.
     unsafe {
@@ -50,4 +53,9 @@ pub fn still_at(file: &File, path: &Path) -> io::Result<bool> {
 /// What the system says.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether this process may do everything.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }

@@ -2,7 +2,9 @@
 //! has ended, so it is paired with the time at which its process started.
 
 use serde::{Deserialize, Serialize};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
 
 /// A process that can't be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +40,28 @@ impl ProcessIdentity {
     }
 }
 
-/// Finds the QEMU whose command line contains `text`: a UUID or a path that only ours has.
+/// Finds the process whose command line contains all of `texts`, each within one word of it. They
+/// must be such that only the process meant has them, and not an editor or a `grep`.
 ///
 /// # Errors
 /// What `sysinfo` says if it can't look at processes here.
-pub fn find_by_argument(text: &str) -> Result<Option<ProcessIdentity>, sysinfo::Error> {
+pub fn find_by_arguments(texts: &[&str]) -> Result<Option<ProcessIdentity>, sysinfo::Error> {
     let mut system = System::new()?;
-    let with_command = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
+    let with_command = ProcessRefreshKind::nothing()
+        .with_cmd(UpdateKind::Always)
+        .without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, with_command);
-    let found = system
-        .processes()
-        .values()
-        // An editor or a `grep` may well have the same text in its command line.
-        .filter(|process| process.name().to_string_lossy().starts_with("qemu-system"))
-        .find(|process| process.cmd().iter().any(|word| word.to_string_lossy().contains(text)));
+    let fits = |process: &&Process| {
+        let words: Vec<_> = process
+            .cmd()
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect();
+        texts
+            .iter()
+            .all(|text| words.iter().any(|word| word.contains(text)))
+    };
+    let found = system.processes().values().find(fits);
     Ok(found.and_then(|process| ProcessIdentity::of(process.pid().as_u32())))
 }
 
@@ -62,7 +72,11 @@ fn refresh(system: &mut System, pid: u32, what: ProcessRefreshKind) {
 
 /// Returns when the process started, or `None` if it has ended (zombies have).
 fn started(pid: u32) -> Option<String> {
-    if cfg!(target_os = "linux") { started_on_linux(pid) } else { started_elsewhere(pid) }
+    if cfg!(target_os = "linux") {
+        started_on_linux(pid)
+    } else {
+        started_elsewhere(pid)
+    }
 }
 
 /// Reads clock ticks since boot. Seconds since 1970, which libraries offer, are computed from the
@@ -88,7 +102,10 @@ fn started_elsewhere(pid: u32) -> Option<String> {
     let mut system = System::new().ok()?;
     refresh(&mut system, pid, ProcessRefreshKind::nothing());
     let process = system.process(Pid::from_u32(pid))?;
-    let dead = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+    let dead = matches!(
+        process.status(),
+        ProcessStatus::Zombie | ProcessStatus::Dead
+    );
     (!dead).then(|| format!("{} s since 1970", process.start_time()))
 }
 
@@ -114,7 +131,10 @@ mod tests {
     fn a_process_is_itself_and_not_another_start_of_the_same_pid() {
         let ourselves = ProcessIdentity::of(std::process::id()).unwrap();
         assert!(ourselves.is_alive());
-        let other = ProcessIdentity { started: "before".to_owned(), ..ourselves };
+        let other = ProcessIdentity {
+            started: "before".to_owned(),
+            ..ourselves
+        };
         assert!(!other.is_alive());
         assert!(!other.kill().unwrap());
     }
