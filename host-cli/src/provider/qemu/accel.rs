@@ -94,11 +94,12 @@ impl Problem {
                 "turn virtualization on in the firmware and the host system, and take a QEMU that \
                  was built with it"
             }
-            Self::NoPermission { .. } => {
-                "`sudo usermod -aG kvm $USER`, then log out and in again"
-            }
+            Self::NoPermission { .. } => "`sudo usermod -aG kvm $USER`, then log out and in again",
             Self::QemuTooOld { .. } => "install a newer QEMU",
-            Self::Aborted { .. } | Self::Hung { .. } | Self::Stalled { .. } | Self::Panicked { .. } => {
+            Self::Aborted { .. }
+            | Self::Hung { .. }
+            | Self::Stalled { .. }
+            | Self::Panicked { .. } => {
                 "if this host is itself a virtual machine, its own host must allow nested \
                  virtualization; another QEMU may help, too: `--qemu`"
             }
@@ -141,17 +142,24 @@ impl Outcome {
         if self.console.contains(KNOWN_LINE) {
             return Verdict::Works;
         }
-        Verdict::Fails { problem: self.problem() }
+        Verdict::Fails {
+            problem: self.problem(),
+        }
     }
 
     fn problem(self) -> Problem {
         if let Some(reason) = self.console.panic() {
-            return Problem::Panicked { reason: reason.to_owned() };
+            return Problem::Panicked {
+                reason: reason.to_owned(),
+            };
         }
         let seconds = self.seconds;
         let Some(ended) = self.ended else {
             return match self.console.last() {
-                Some(line) => Problem::Stalled { last_line: line.to_owned(), seconds },
+                Some(line) => Problem::Stalled {
+                    last_line: line.to_owned(),
+                    seconds,
+                },
                 None => Problem::Hung { seconds },
             };
         };
@@ -182,8 +190,9 @@ pub fn known_problem(
     version: Version,
 ) -> Option<Problem> {
     let hvf_on_arm = accelerator == Accelerator::Hvf && guest == Architecture::Aarch64;
-    (hvf_on_arm && version < HVF_ON_ARM_SINCE)
-        .then_some(Problem::QemuTooOld { needed: HVF_ON_ARM_SINCE })
+    (hvf_on_arm && version < HVF_ON_ARM_SINCE).then_some(Problem::QemuTooOld {
+        needed: HVF_ON_ARM_SINCE,
+    })
 }
 
 /// All that a verdict depends on.
@@ -253,18 +262,28 @@ impl Verdicts {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => {
-                return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
+                return Err(InstanceError::File {
+                    action: "read",
+                    path: path.to_owned(),
+                    source,
+                });
             }
         };
         let file = serde_json::from_slice::<VerdictFile>(&text).ok();
         let file = file.filter(|file| file.version == FILE_VERSION);
         let kept = file.map(|file| file.verdicts).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), kept })
+        Ok(Self {
+            path: path.to_owned(),
+            kept,
+        })
     }
 
     /// The verdict of an earlier trial under the same circumstances.
     pub fn find(&self, circumstances: &Circumstances) -> Option<&Verdict> {
-        let kept = self.kept.iter().find(|kept| kept.circumstances == *circumstances);
+        let kept = self
+            .kept
+            .iter()
+            .find(|kept| kept.circumstances == *circumstances);
         kept.map(|kept| &kept.verdict)
     }
 
@@ -283,7 +302,13 @@ impl Verdicts {
             Verdict::Fails { problem } => problem.is_lasting(),
         };
         if lasting {
-            self.kept.insert(0, Kept { circumstances, verdict });
+            self.kept.insert(
+                0,
+                Kept {
+                    circumstances,
+                    verdict,
+                },
+            );
             self.kept.truncate(KEPT_VERDICTS);
         }
         let failed = |source| InstanceError::File {
@@ -292,7 +317,10 @@ impl Verdicts {
             source,
         };
         let verdicts = std::mem::take(&mut self.kept);
-        let file = VerdictFile { version: FILE_VERSION, verdicts };
+        let file = VerdictFile {
+            version: FILE_VERSION,
+            verdicts,
+        };
         let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
         self.kept = file.verdicts;
         if let Some(folder) = self.path.parent() {

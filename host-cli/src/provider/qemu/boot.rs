@@ -13,13 +13,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::GuestKeys;
 use super::channel::{BootChannel, ChannelError};
 use super::console::{self, Console};
 use super::error::QemuError;
 use super::process::Guarded;
 use super::qmp::{Qmp, QmpError};
 use super::readiness::{self, Row};
-use super::GuestKeys;
 use crate::platform::Accelerator;
 use crate::report::{Event, Phase, Reporter};
 
@@ -77,8 +77,12 @@ impl ColdBoot<'_> {
     /// [`QemuError::Control`].
     pub async fn run(&self, qemu: &mut Guarded) -> Result<u16, QemuError> {
         let first = Row::awaiting(boot::Phase::Kernel);
-        let mut progress = Progress { row: first, since: Instant::now() };
-        self.reporter.emit(Event::PhaseStarted { phase: first.shown });
+        let mut progress = Progress {
+            row: first,
+            since: Instant::now(),
+        };
+        self.reporter
+            .emit(Event::PhaseStarted { phase: first.shown });
         let result = tokio::select! {
             // The guest's own words, still in the channel when QEMU ends, say more than its end.
             biased;
@@ -121,11 +125,18 @@ impl ColdBoot<'_> {
                 Report::Failed { phase, problem } => {
                     let phase = Row::awaiting(phase).shown;
                     let console = self.console()?;
-                    return Err(QemuError::GaveUp { phase, problem, console });
+                    return Err(QemuError::GaveUp {
+                        phase,
+                        problem,
+                        console,
+                    });
                 }
             }
         }
-        *progress = Progress { row: Row::awaiting(boot::Phase::Ssh), since: Instant::now() };
+        *progress = Progress {
+            row: Row::awaiting(boot::Phase::Ssh),
+            since: Instant::now(),
+        };
         let limit = progress.row.deadline(self.accelerator);
         match timeout(limit, banner(port)).await {
             Ok(()) => Ok(port),
@@ -135,16 +146,22 @@ impl ColdBoot<'_> {
 
     /// Goes on to the next row, and tells when that ends a phase that the user sees.
     fn reached(&self, progress: &mut Progress, phase: boot::Phase) {
-        let Some(next) = readiness::after(phase) else { return };
+        let Some(next) = readiness::after(phase) else {
+            return;
+        };
         let (old, new) = (progress.row.shown, next.shown);
-        *progress = Progress { row: next, since: Instant::now() };
+        *progress = Progress {
+            row: next,
+            since: Instant::now(),
+        };
         if new > old {
             let since_start = self.begun.elapsed();
-            self.reporter.emit(Event::PhaseDone { phase: old, since_start });
-            // What is shown as `ssh` ends with an authentication, which isn't ours.
-            if new < Phase::Ssh {
-                self.reporter.emit(Event::PhaseStarted { phase: new });
-            }
+            self.reporter.emit(Event::PhaseDone {
+                phase: old,
+                since_start,
+            });
+            // What is shown as `ssh` goes on beyond the banner: its end isn't ours to tell.
+            self.reporter.emit(Event::PhaseStarted { phase: new });
         }
     }
 
@@ -156,7 +173,10 @@ impl ColdBoot<'_> {
                 Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY_EVERY).await,
                 Err(error) => {
                     let problem = format!("can't connect to `{}`: {error}", self.boot_channel);
-                    return Err(QemuError::Channel { phase: progress.row.shown, problem });
+                    return Err(QemuError::Channel {
+                        phase: progress.row.shown,
+                        problem,
+                    });
                 }
             }
         }
@@ -180,7 +200,10 @@ impl ColdBoot<'_> {
         };
         let answer = client.uuid().await.map_err(failed)?;
         if answer != self.uuid {
-            return Err(failed(QmpError::Unexpected { command: "query-uuid".to_owned(), answer }));
+            return Err(failed(QmpError::Unexpected {
+                command: "query-uuid".to_owned(),
+                answer,
+            }));
         }
         client.forwarded_port().await.map_err(failed)
     }
@@ -211,10 +234,17 @@ impl ColdBoot<'_> {
             Err(error) => return error,
         };
         if let Some(reason) = console.panic().map(str::to_owned) {
-            return QemuError::Panicked { phase: progress.row.shown, reason, console };
+            return QemuError::Panicked {
+                phase: progress.row.shown,
+                reason,
+                console,
+            };
         }
-        let cause = console.likely_cause();
-        QemuError::Stalled { row: progress.row, waited: progress.since.elapsed(), cause, console }
+        QemuError::Stalled {
+            row: progress.row,
+            waited: progress.since.elapsed(),
+            console,
+        }
     }
 
     /// Says why QEMU ended.
@@ -246,14 +276,23 @@ fn explain(
     port: Option<u16>,
 ) -> QemuError {
     if let Some(reason) = console.panic().map(str::to_owned) {
-        return QemuError::Panicked { phase, reason, console };
+        return QemuError::Panicked {
+            phase,
+            reason,
+            console,
+        };
     }
     if let (Some(port), Some(words)) = (port, &said)
         && words.contains("Could not set up host forwarding rule")
     {
         return QemuError::PortTaken { port };
     }
-    QemuError::Exited { phase, status, said, console }
+    QemuError::Exited {
+        phase,
+        status,
+        said,
+        console,
+    }
 }
 
 /// Returns once an SSH server has shown its banner at the port.
@@ -276,7 +315,9 @@ async fn read_banner(address: SocketAddr) -> io::Result<bool> {
 
 /// The host's wall clock, in nanoseconds since 1970-01-01 00:00 UTC.
 pub fn unix_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -34,7 +34,11 @@ impl BootChannel {
     /// What the system says.
     pub async fn connect(address: &str) -> std::io::Result<Self> {
         let stream = platform::connect(address).await?;
-        Ok(Self { stream, decoder: Decoder::default(), buffer: vec![0; 4096] })
+        Ok(Self {
+            stream,
+            decoder: Decoder::default(),
+            buffer: vec![0; 4096],
+        })
     }
 
     /// Waits for the guest's next report. May be cancelled: nothing of a report is lost.

@@ -18,6 +18,9 @@ pub const MAX_CPUS: u32 = 2;
 /// Bound of TCG's cache of translated code, in MiB. Unbounded it grows to 300 MB in a demo.
 const TCG_CACHE_MIB: u32 = 256;
 
+/// The option of QEMU's control channel. No other program's command line has it.
+pub const CONTROL_MONITOR: &str = "chardev=control,mode=control";
+
 /// What every machine has, even one that only shows whether an accelerator works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -124,9 +127,15 @@ impl Machine {
         add(&["-device", "virtio-net-pci,netdev=uplink,romfile="]);
         add(&["-chardev", &self.channel("boot", &instance.boot_channel)]);
         add(&["-device", "virtio-serial-pci"]);
-        add(&["-device", &format!("virtserialport,chardev=boot,name={PORT_NAME}")]);
-        add(&["-chardev", &self.channel("control", &instance.control_channel)]);
-        add(&["-mon", "chardev=control,mode=control"]);
+        add(&[
+            "-device",
+            &format!("virtserialport,chardev=boot,name={PORT_NAME}"),
+        ]);
+        add(&[
+            "-chardev",
+            &self.channel("control", &instance.control_channel),
+        ]);
+        add(&["-mon", CONTROL_MONITOR]);
         arguments
     }
 
@@ -204,7 +213,10 @@ impl Machine {
             ),
             // QEMU adds the prefix of all pipes itself.
             ChannelKind::NamedPipe => {
-                format!("pipe,id={id},path={}", address.trim_start_matches(r"\\.\pipe\"))
+                format!(
+                    "pipe,id={id},path={}",
+                    address.trim_start_matches(r"\\.\pipe\")
+                )
             }
         }
     }

@@ -15,6 +15,9 @@ const LOOKED_AT_BYTES: u64 = 256 << 10;
 /// Longest line that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 160;
 
+/// What the kernel writes before its reason (`kernel/panic.c`).
+const PANIC: &str = "Kernel panic - not syncing: ";
+
 /// The last lines of the guest's console, as an error shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Console {
@@ -33,7 +36,11 @@ impl Console {
     /// Takes the bytes of a serial log.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        let lines = text.lines().map(cleaned).filter(|line| !line.is_empty()).collect();
+        let lines = text
+            .lines()
+            .map(cleaned)
+            .filter(|line| !line.is_empty())
+            .collect();
         Self { lines }
     }
 
@@ -54,22 +61,52 @@ impl Console {
 
     /// The line in which the kernel says why it panicked, without its time stamp.
     pub fn panic(&self) -> Option<&str> {
-        let marker = "Kernel panic - not syncing: ";
-        self.lines.iter().find_map(|line| Some(&line[line.find(marker)? + marker.len()..]))
+        let line = &self.lines[self.panic_place()?];
+        line.split_once(PANIC).map(|(_, reason)| reason)
+    }
+
+    fn panic_place(&self) -> Option<usize> {
+        self.lines.iter().position(|line| line.contains(PANIC))
+    }
+
+    /// The lines worth showing: those before and at a panic, whose trace says little, or the last.
+    fn shown(&self) -> &[String] {
+        let end = self
+            .panic_place()
+            .map_or(self.lines.len(), |place| place + 1);
+        &self.lines[end.saturating_sub(SHOWN_LINES)..end]
     }
 
     /// The likely cause of a guest that doesn't get on, from what its kernel complains about.
     pub fn likely_cause(&self) -> Option<&'static str> {
         const CAUSES: [(&str, &str); 7] = [
             ("SQUASHFS error", "the image's root file system is damaged"),
-            ("I/O error, dev vda", "the image's root file system can't be read"),
-            ("junk within compressed archive", "the image's initramfs is damaged"),
-            ("Initramfs unpacking failed", "the image's initramfs is damaged"),
+            (
+                "I/O error, dev vda",
+                "the image's root file system can't be read",
+            ),
+            (
+                "junk within compressed archive",
+                "the image's initramfs is damaged",
+            ),
+            (
+                "Initramfs unpacking failed",
+                "the image's initramfs is damaged",
+            ),
             ("Out of memory", "the guest has too little memory"),
-            ("soft lockup", "the host gives the guest too little processor time"),
-            ("rcu_preempt detected stalls", "the host gives the guest too little processor time"),
+            (
+                "soft lockup",
+                "the host gives the guest too little processor time",
+            ),
+            (
+                "rcu_preempt detected stalls",
+                "the host gives the guest too little processor time",
+            ),
         ];
-        CAUSES.iter().find(|(text, _)| self.contains(text)).map(|(_, cause)| *cause)
+        CAUSES
+            .iter()
+            .find(|(text, _)| self.contains(text))
+            .map(|(_, cause)| *cause)
     }
 }
 
@@ -80,7 +117,7 @@ impl fmt::Display for Console {
             return formatter.write_str("\nthe guest's console is empty");
         }
         formatter.write_str("\nthe last lines of the guest's console:")?;
-        for line in &self.lines[self.lines.len().saturating_sub(SHOWN_LINES)..] {
+        for line in self.shown() {
             write!(formatter, "\n  {line}")?;
         }
         Ok(())
@@ -166,7 +203,10 @@ mod tests {
         ] {
             assert_eq!(cleaned(raw), clean, "{raw:?}");
         }
-        assert_eq!(cleaned(&"x".repeat(200)).chars().count(), SHOWN_CHARACTERS + 1);
+        assert_eq!(
+            cleaned(&"x".repeat(200)).chars().count(),
+            SHOWN_CHARACTERS + 1
+        );
     }
 
     #[test]
@@ -175,7 +215,14 @@ mod tests {
             [    2.25] Kernel panic - not syncing: VFS: Unable to mount root fs on \"\"\r\n\
             [    2.26]  </TASK>\r\n";
         let console = Console::from_bytes(log);
-        assert_eq!(console.panic(), Some("VFS: Unable to mount root fs on \"\""));
+        assert_eq!(
+            console.panic(),
+            Some("VFS: Unable to mount root fs on \"\"")
+        );
+        assert!(
+            console.to_string().ends_with("root fs on \"\""),
+            "the trace is left out"
+        );
         assert_eq!(Console::from_bytes(b"quiet\n").panic(), None);
     }
 
@@ -183,9 +230,15 @@ mod tests {
     fn only_the_end_of_a_console_is_shown() {
         let log: String = (1..=40).map(|number| format!("line {number}\n")).collect();
         let shown = Console::from_bytes(log.as_bytes()).to_string();
-        assert!(shown.starts_with("\nthe last lines of the guest's console:\n  line 29\n"), "{shown}");
+        assert!(
+            shown.starts_with("\nthe last lines of the guest's console:\n  line 29\n"),
+            "{shown}"
+        );
         assert!(shown.ends_with("\n  line 40"), "{shown}");
-        assert_eq!(Console::default().to_string(), "\nthe guest's console is empty");
+        assert_eq!(
+            Console::default().to_string(),
+            "\nthe guest's console is empty"
+        );
     }
 
     #[test]

@@ -41,7 +41,11 @@ pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu,
         .ok()
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
         .map_or(0, |age| age.as_secs());
-    Ok(Qemu { path, version, modified })
+    Ok(Qemu {
+        path,
+        version,
+        modified,
+    })
 }
 
 /// The first package manager of this host that can install QEMU.
@@ -59,8 +63,10 @@ pub fn install_line(guest: Architecture) -> Option<String> {
 fn line_of(installer: &Installer, guest: Architecture) -> String {
     let prefix = if installer.needs_root { "sudo " } else { "" };
     let commands = installer.commands(guest);
-    let lines: Vec<String> =
-        commands.iter().map(|words| format!("{prefix}{}", words.join(" "))).collect();
+    let lines: Vec<String> = commands
+        .iter()
+        .map(|words| format!("{prefix}{}", words.join(" ")))
+        .collect();
     lines.join(" && ")
 }
 
@@ -69,7 +75,9 @@ fn find(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError>
         let there = path.is_file();
         return there
             .then(|| path.to_owned())
-            .ok_or_else(|| QemuError::NotThere { path: path.to_owned() });
+            .ok_or_else(|| QemuError::NotThere {
+                path: path.to_owned(),
+            });
     }
     let program = Platform::HOST.executable(guest.emulator());
     let path = env::var_os("PATH").unwrap_or_default();
@@ -80,8 +88,15 @@ fn find(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError>
         .into_iter()
         .map(PathBuf::from)
         .collect();
-    let found = folders.iter().map(|folder| folder.join(&program)).find(|path| path.is_file());
-    found.ok_or_else(|| QemuError::Missing { program, folders, install: install_line(guest) })
+    let found = folders
+        .iter()
+        .map(|folder| folder.join(&program))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| QemuError::Missing {
+        program,
+        folders,
+        install: install_line(guest),
+    })
 }
 
 /// The folders of the platform's table, with the variables in them filled in; one whose variable
@@ -113,29 +128,48 @@ pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
 }
 
 async fn ask_version(path: &Path) -> Result<Version, QemuError> {
-    let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
+    let unusable = |problem| QemuError::Unusable {
+        path: path.to_owned(),
+        problem,
+    };
     let mut command = tokio::process::Command::new(path);
-    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = match timeout(ANSWER_WITHIN, command.output()).await {
         Ok(output) => output.map_err(|error| unusable(error.to_string()))?,
-        Err(_) => return Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs()))),
+        Err(_) => {
+            return Err(unusable(format!(
+                "no answer in {} s",
+                ANSWER_WITHIN.as_secs()
+            )));
+        }
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
-    version_in(&said, &complaint).map_err(|line| {
-        unusable(line.map_or_else(|| output.status.to_string(), str::to_owned))
-    })
+    version_in(&said, &complaint)
+        .map_err(|line| unusable(line.map_or_else(|| output.status.to_string(), str::to_owned)))
 }
 
 /// Reads the version, or else returns the line that says what went wrong, if there is one.
 fn version_in<'a>(said: &'a str, complaint: &'a str) -> Result<Version, Option<&'a str>> {
-    let first_line = || complaint.lines().chain(said.lines()).find(|line| !line.trim().is_empty());
+    let first_line = || {
+        complaint
+            .lines()
+            .chain(said.lines())
+            .find(|line| !line.trim().is_empty())
+    };
     Version::parse(said).ok_or_else(first_line)
 }
 
 fn check(path: PathBuf, version: Version, install: Option<String>) -> Result<PathBuf, QemuError> {
     if version < Version::OLDEST {
-        return Err(QemuError::TooOld { path, found: version, install });
+        return Err(QemuError::TooOld {
+            path,
+            found: version,
+            install,
+        });
     }
     Ok(path)
 }
@@ -182,7 +216,9 @@ mod tests {
     #[tokio::test]
     async fn a_named_qemu_is_never_replaced_by_another() {
         let path = Path::new("/nowhere/qemu");
-        let error = discover(Some(path), Architecture::X86_64).await.unwrap_err();
+        let error = discover(Some(path), Architecture::X86_64)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "there is no QEMU at `/nowhere/qemu`");
         assert_eq!(
             error.hint(),
@@ -194,7 +230,11 @@ mod tests {
     fn a_program_that_is_no_qemu_is_quoted() {
         for (said, complaint, line) in [
             ("hello\n", "", Some("hello")),
-            ("", "\nlibfdt.so.1: not found\n", Some("libfdt.so.1: not found")),
+            (
+                "",
+                "\nlibfdt.so.1: not found\n",
+                Some("libfdt.so.1: not found"),
+            ),
             ("", "", None),
         ] {
             assert_eq!(version_in(said, complaint), Err(line));
@@ -205,7 +245,10 @@ mod tests {
     fn an_old_qemu_is_refused_with_its_version_and_the_cure() {
         let install = Some("sudo apt-get install qemu".to_owned());
         let error = check("/usr/bin/q".into(), Version(6, 2, 0), install).unwrap_err();
-        assert_eq!(error.to_string(), "`/usr/bin/q` is QEMU 6.2.0, netlab needs 7.2.0 or newer");
+        assert_eq!(
+            error.to_string(),
+            "`/usr/bin/q` is QEMU 6.2.0, netlab needs 7.2.0 or newer"
+        );
         assert_eq!(
             error.hint(),
             "`sudo apt-get install qemu`, or let `netlab doctor --fix` do it, or name one with \

@@ -124,7 +124,11 @@ pub enum QemuError {
         console: Console,
     },
     /// The guest's kernel panicked.
-    #[error("the guest's kernel panicked in phase `{}`: {reason}{console}", phase.name())]
+    #[error(
+        "the guest's kernel panicked in phase `{}`: {reason}{}{console}",
+        phase.name(),
+        likely(console.likely_cause())
+    )]
     Panicked {
         /// The phase of the start.
         phase: Phase,
@@ -139,15 +143,13 @@ pub enum QemuError {
         row.shown.name(),
         row.waits_for,
         waited.as_secs(),
-        likely(*cause)
+        likely(console.likely_cause())
     )]
     Stalled {
         /// What was waited for.
         row: &'static Row,
         /// For how long.
         waited: Duration,
-        /// The likely cause, if the console tells.
-        cause: Option<&'static str>,
         /// The end of the guest's console.
         console: Console,
     },
@@ -208,12 +210,17 @@ fn also_looked(folders: &[PathBuf]) -> String {
     if folders.is_empty() {
         return String::new();
     }
-    let names: Vec<String> = folders.iter().map(|path| format!("`{}`", path.display())).collect();
+    let names: Vec<String> = folders
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
     format!(", nor in {}", names.join(", "))
 }
 
 fn likely(cause: Option<&str>) -> String {
-    cause.map(|cause| format!("; likely {cause}")).unwrap_or_default()
+    cause
+        .map(|cause| format!("; likely {cause}"))
+        .unwrap_or_default()
 }
 
 fn install_hint(install: Option<&String>) -> String {
@@ -221,7 +228,9 @@ fn install_hint(install: Option<&String>) -> String {
         Some(commands) => {
             format!("`{commands}`, or let `netlab doctor --fix` do it, or name one with `--qemu`")
         }
-        None => "install QEMU with the host's package manager, or name one with `--qemu`".to_owned(),
+        None => {
+            "install QEMU with the host's package manager, or name one with `--qemu`".to_owned()
+        }
     }
 }
 
@@ -241,7 +250,10 @@ impl Hint for QemuError {
                 path.display()
             ),
             Self::AcceleratorFails { problem, .. } => {
-                format!("{}; or leave out `--accel`, or take `--accel tcg`", problem.cure())
+                format!(
+                    "{}; or leave out `--accel`, or take `--accel tcg`",
+                    problem.cure()
+                )
             }
             Self::Memory { .. } => {
                 "close some programs, or end other guests with `netlab down --all`".to_owned()
@@ -251,7 +263,10 @@ impl Hint for QemuError {
                 folder.display()
             ),
             Self::Spawn { qemu, .. } => {
-                format!("run `{} --version` to see whether it works at all", qemu.display())
+                format!(
+                    "run `{} --version` to see whether it works at all",
+                    qemu.display()
+                )
             }
             Self::File { path, .. } => format!("make sure that `{}` is yours", path.display()),
             Self::PortTaken { .. } => {
@@ -267,15 +282,15 @@ impl Hint for QemuError {
             Self::GaveUp { .. } => format!(
                 "{serial}\n`netlab image verify` tells whether the image is as it should be"
             ),
-            Self::Channel { .. } => format!("try again with `netlab down` and `netlab up`\n{serial}"),
+            Self::Channel { .. } => {
+                format!("try again with `netlab down` and `netlab up`\n{serial}")
+            }
             Self::Control { .. } | Self::NotRunning { .. } => {
                 "end it with `netlab down`, then start it again with `netlab up`".to_owned()
             }
             Self::Processes(_) => "run netlab where `/proc` is mounted".to_owned(),
             Self::Survived { pid, .. } => format!("end it by hand: `kill -9 {pid}`"),
-            Self::Internal { .. } => {
-                "try again; if it happens again, please report it".to_owned()
-            }
+            Self::Internal { .. } => "try again; if it happens again, please report it".to_owned(),
         }
     }
 

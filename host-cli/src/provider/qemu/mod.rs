@@ -15,7 +15,7 @@ mod error;
 mod process;
 mod readiness;
 mod reconcile;
-mod room;
+pub mod room;
 mod version;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -122,7 +122,13 @@ impl QemuProvider {
         sources: Sources,
     ) -> Self {
         let paths = home.instance(name);
-        Self { home, paths, options, guest, sources }
+        Self {
+            home,
+            paths,
+            options,
+            guest,
+            sources,
+        }
     }
 
     /// The command line that `up` would run, program first, without running it. The image is
@@ -135,23 +141,45 @@ impl QemuProvider {
         let prepared = self.prepare(reporter, Instant::now()).await?;
         let machine = self.machine(&prepared, &uuid());
         let program = prepared.qemu.path.to_string_lossy().into_owned();
-        Ok(std::iter::once(program).chain(machine.arguments()).collect())
+        Ok(std::iter::once(program)
+            .chain(machine.arguments())
+            .collect())
     }
 
     async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
         let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
-        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
+        reporter.emit(Event::PhaseStarted {
+            phase: Phase::Image,
+        });
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
         let artifacts = blocking("getting the image", move || source(&told)).await?;
         let since_start = begun.elapsed();
-        reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
-        let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
-        let choice = trials.choose(self.options.accelerator, Freshness::Cached).await?;
-        Ok(Prepared { qemu, artifacts, choice })
+        reporter.emit(Event::PhaseDone {
+            phase: Phase::Image,
+            since_start,
+        });
+        let trials = Trials {
+            home: &self.home,
+            qemu: &qemu,
+            artifacts: &artifacts,
+            reporter,
+        };
+        let choice = trials
+            .choose(self.options.accelerator, Freshness::Cached)
+            .await?;
+        Ok(Prepared {
+            qemu,
+            artifacts,
+            choice,
+        })
     }
 
     fn machine(&self, prepared: &Prepared, uuid: &str) -> Machine {
-        let Prepared { qemu, artifacts, choice } = prepared;
+        let Prepared {
+            qemu,
+            artifacts,
+            choice,
+        } = prepared;
         let instance = Instance {
             uuid: uuid.to_owned(),
             root: artifacts.root.clone(),
@@ -175,15 +203,30 @@ impl QemuProvider {
             Ok(endpoint) => return Ok(endpoint),
             Err(error) => error,
         };
-        let Choice { accelerator, cached: true } = prepared.choice else { return Err(failed) };
+        let Choice {
+            accelerator,
+            cached: true,
+        } = prepared.choice
+        else {
+            return Err(failed);
+        };
         let text = format!(
             "{} worked here before, but this guest did not come up: trying it anew",
             accelerator.title()
         );
         reporter.emit(Event::Note { text });
-        let Prepared { qemu, artifacts, .. } = &prepared;
-        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
-        let choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
+        let Prepared {
+            qemu, artifacts, ..
+        } = &prepared;
+        let trials = Trials {
+            home: &self.home,
+            qemu,
+            artifacts,
+            reporter,
+        };
+        let choice = trials
+            .choose(self.options.accelerator, Freshness::Anew)
+            .await?;
         if choice.accelerator == accelerator {
             // It isn't the accelerator's fault.
             return Err(failed);
@@ -211,14 +254,18 @@ impl QemuProvider {
             stage: Stage::Intent,
         };
         // Declared before QEMU, so dropped after it: files go when the process is dead.
-        let unfinished = Unfinished { paths: Some(&self.paths) };
+        let unfinished = Unfinished {
+            paths: Some(&self.paths),
+        };
         record.write(&self.paths)?;
         let arguments = self.machine(prepared, &uuid).arguments();
         let log = self.paths.qemu_log();
         let mut qemu = Guarded::spawn(&prepared.qemu.path, &arguments, &log)?;
         let process = qemu.identity();
         if let Some(process) = &process {
-            record.stage = Stage::Booting { process: process.clone() };
+            record.stage = Stage::Booting {
+                process: process.clone(),
+            };
             record.write(&self.paths)?;
         }
         let cold = ColdBoot {
@@ -260,8 +307,10 @@ impl QemuProvider {
     async fn attach(&self, record: &Record, port: u16) -> Result<Endpoint, Error> {
         // A named pipe has had its one client.
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
-            let failed =
-                |source| QemuError::Control { doing: "can't ask QEMU whether the guest runs", source };
+            let failed = |source| QemuError::Control {
+                doing: "can't ask QEMU whether the guest runs",
+                source,
+            };
             let control = self.paths.control_channel(Platform::HOST);
             let mut client = Qmp::connect(&control).await.map_err(failed)?;
             let answer = client.uuid().await.map_err(failed)?;
@@ -279,12 +328,20 @@ impl QemuProvider {
     }
 
     async fn set_clock(&self) -> Result<(), QemuError> {
-        let broken = |problem| QemuError::Channel { phase: Phase::Network, problem };
+        let broken = |problem| QemuError::Channel {
+            phase: Phase::Network,
+            problem,
+        };
         let address = self.paths.boot_channel(Platform::HOST);
         let channel = BootChannel::connect(&address).await;
         let mut channel = channel.map_err(|error| broken(error.to_string()))?;
-        let order = Order::SetClock { unix_nanos: boot::unix_nanos() };
-        channel.order(&order).await.map_err(|error| broken(error.to_string()))
+        let order = Order::SetClock {
+            unix_nanos: boot::unix_nanos(),
+        };
+        channel
+            .order(&order)
+            .await
+            .map_err(|error| broken(error.to_string()))
     }
 
     fn endpoint(&self, accelerator: Accelerator, port: u16, attached: bool) -> Endpoint {
@@ -333,9 +390,10 @@ impl Provider for QemuProvider {
             },
             // Someone is at it: look without touching.
             Err(crate::instance::InstanceError::Busy(_)) => match Record::read(&self.paths)? {
-                Some(Record { stage: Stage::Up { ref process, port }, .. })
-                    if process.is_alive() =>
-                {
+                Some(Record {
+                    stage: Stage::Up { ref process, port },
+                    ..
+                }) if process.is_alive() => {
                     let record = Record::read(&self.paths)?;
                     Ok(record.map_or(Status::Down, |record| self.status_of(&record, port)))
                 }
@@ -362,8 +420,14 @@ impl Provider for QemuProvider {
 
     fn logs(&self) -> Vec<LogFile> {
         vec![
-            LogFile { name: "serial", path: self.paths.serial_log() },
-            LogFile { name: "qemu", path: self.paths.qemu_log() },
+            LogFile {
+                name: "serial",
+                path: self.paths.serial_log(),
+            },
+            LogFile {
+                name: "qemu",
+                path: self.paths.qemu_log(),
+            },
         ]
     }
 }
@@ -378,7 +442,9 @@ impl Artifacts {
             guest: self.architecture,
             version,
             accelerator,
-            cpus: u32::try_from(processors).unwrap_or(1).min(command::MAX_CPUS),
+            cpus: u32::try_from(processors)
+                .unwrap_or(1)
+                .min(command::MAX_CPUS),
             kernel: self.kernel.clone(),
             initramfs: self.initramfs.clone(),
             serial_log: serial_log.to_owned(),
@@ -409,7 +475,11 @@ impl Drop for Unfinished<'_> {
 }
 
 fn gone_at_once(qemu: &Path) -> Error {
-    QemuError::Spawn { qemu: qemu.to_owned(), source: std::io::ErrorKind::NotFound.into() }.into()
+    QemuError::Spawn {
+        qemu: qemu.to_owned(),
+        source: std::io::ErrorKind::NotFound.into(),
+    }
+    .into()
 }
 
 async fn blocking<T: Send + 'static>(
@@ -417,7 +487,8 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let task = tokio::task::spawn_blocking(work);
-    task.await.map_err(|source| QemuError::Internal { doing, source })?
+    task.await
+        .map_err(|source| QemuError::Internal { doing, source })?
 }
 
 /// A random UUID (RFC 9562, version 4).
@@ -427,6 +498,12 @@ fn uuid() -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = hex::encode(bytes);
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
     parts.join("-")
 }

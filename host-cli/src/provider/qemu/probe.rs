@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Artifacts;
 use super::accel::{Circumstances, KNOWN_LINE, Outcome, Problem, Verdict, Verdicts, known_problem};
 use super::command::{self, Machine};
 use super::console::{self, Console};
 use super::discover::Qemu;
 use super::error::QemuError;
 use super::process::Guarded;
-use super::Artifacts;
 use crate::error::Error;
 use crate::instance::Home;
 use crate::platform::{Accelerator, Platform};
@@ -77,10 +77,15 @@ impl Trials<'_> {
         if let Some(accelerator) = forced {
             let finding = self.verdict(accelerator, freshness).await?;
             return match finding.verdict {
-                Verdict::Works => Ok(Choice { accelerator, cached: finding.cached }),
-                Verdict::Fails { problem } => {
-                    Err(QemuError::AcceleratorFails { accelerator, problem }.into())
+                Verdict::Works => Ok(Choice {
+                    accelerator,
+                    cached: finding.cached,
+                }),
+                Verdict::Fails { problem } => Err(QemuError::AcceleratorFails {
+                    accelerator,
+                    problem,
                 }
+                .into()),
             };
         }
         let foreign = self.artifacts.architecture != crate::platform::Architecture::HOST;
@@ -91,14 +96,22 @@ impl Trials<'_> {
             }
             let finding = self.verdict(accelerator, freshness).await?;
             match finding.verdict {
-                Verdict::Works => return Ok(Choice { accelerator, cached: finding.cached }),
+                Verdict::Works => {
+                    return Ok(Choice {
+                        accelerator,
+                        cached: finding.cached,
+                    });
+                }
                 Verdict::Fails { problem } => {
                     let text = fallback(accelerator, &problem);
                     self.reporter.emit(Event::Note { text });
                 }
             }
         }
-        Ok(Choice { accelerator: Accelerator::Tcg, cached: false })
+        Ok(Choice {
+            accelerator: Accelerator::Tcg,
+            cached: false,
+        })
     }
 
     /// Says whether an accelerator works, from an earlier trial or a new one.
@@ -112,11 +125,17 @@ impl Trials<'_> {
     ) -> Result<Finding, Error> {
         // TCG is a part of QEMU: whether it works is not a matter of the host.
         if accelerator == Accelerator::Tcg {
-            return Ok(Finding { verdict: Verdict::Works, cached: false });
+            return Ok(Finding {
+                verdict: Verdict::Works,
+                cached: false,
+            });
         }
         let guest = self.artifacts.architecture;
         if let Some(problem) = known_problem(accelerator, guest, self.qemu.version) {
-            return Ok(Finding { verdict: Verdict::Fails { problem }, cached: false });
+            return Ok(Finding {
+                verdict: Verdict::Fails { problem },
+                cached: false,
+            });
         }
         let circumstances = Circumstances::here(accelerator, self.qemu, &self.artifacts.digest)
             .map_err(QemuError::from)?;
@@ -124,11 +143,17 @@ impl Trials<'_> {
         if freshness == Freshness::Cached
             && let Some(verdict) = verdicts.find(&circumstances)
         {
-            return Ok(Finding { verdict: verdict.clone(), cached: true });
+            return Ok(Finding {
+                verdict: verdict.clone(),
+                cached: true,
+            });
         }
         let verdict = self.boot(accelerator).await?.verdict();
         verdicts.keep(circumstances, verdict.clone())?;
-        Ok(Finding { verdict, cached: false })
+        Ok(Finding {
+            verdict,
+            cached: false,
+        })
     }
 
     async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
@@ -141,7 +166,9 @@ impl Trials<'_> {
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {
             console: command::Console::Full,
-            ..self.artifacts.machine(self.qemu.version, accelerator, &serial_log)
+            ..self
+                .artifacts
+                .machine(self.qemu.version, accelerator, &serial_log)
         };
         let begun = Instant::now();
         let mut qemu = Guarded::spawn(&self.qemu.path, &machine.arguments(), &qemu_log)?;
@@ -183,7 +210,10 @@ async fn known_line(serial_log: &Path, deadline: Instant) {
 
 /// The one line about an accelerator that doesn't work.
 fn fallback(accelerator: Accelerator, problem: &Problem) -> String {
-    format!("{} does not work here ({problem}): using TCG, which is slower", accelerator.title())
+    format!(
+        "{} does not work here ({problem}): using TCG, which is slower",
+        accelerator.title()
+    )
 }
 
 #[cfg(test)]

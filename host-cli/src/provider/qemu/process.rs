@@ -31,18 +31,35 @@ impl Guarded {
     /// # Errors
     /// [`QemuError::File`] for the log, [`QemuError::Spawn`].
     pub fn spawn(qemu: &Path, arguments: &[String], log: &Path) -> Result<Self, QemuError> {
-        let failed =
-            |source| QemuError::File { action: "write", path: log.to_owned(), source };
-        let output = OpenOptions::new().create(true).write(true).truncate(true).open(log);
+        let failed = |source| QemuError::File {
+            action: "write",
+            path: log.to_owned(),
+            source,
+        };
+        let output = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(log);
         let output = output.map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         let mut command = std::process::Command::new(qemu);
-        command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors);
         platform::detach(&mut command);
         let child = tokio::process::Command::from(command)
             .spawn()
-            .map_err(|source| QemuError::Spawn { qemu: qemu.to_owned(), source })?;
-        Ok(Self { child, disowned: false })
+            .map_err(|source| QemuError::Spawn {
+                qemu: qemu.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            child,
+            disowned: false,
+        })
     }
 
     /// Who it is; `None` if it has already ended.
@@ -98,7 +115,10 @@ pub async fn end(process: &ProcessIdentity, control_channel: &str) -> Result<(),
     if gone(process).await {
         return Ok(());
     }
-    Err(QemuError::Survived { pid: process.pid, waited: END_WITHIN })
+    Err(QemuError::Survived {
+        pid: process.pid,
+        waited: END_WITHIN,
+    })
 }
 
 async fn gone(process: &ProcessIdentity) -> bool {

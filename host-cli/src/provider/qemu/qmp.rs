@@ -63,7 +63,10 @@ impl Qmp {
     pub async fn connect(address: &str) -> Result<Self, QmpError> {
         let stream = platform::connect(address)
             .await
-            .map_err(|source| QmpError::Connect { address: address.to_owned(), source })?;
+            .map_err(|source| QmpError::Connect {
+                address: address.to_owned(),
+                source,
+            })?;
         Self::handshake(stream).await
     }
 }
@@ -71,8 +74,12 @@ impl Qmp {
 impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     /// Reads the greeting and leaves the negotiation mode.
     async fn handshake(stream: S) -> Result<Self, QmpError> {
-        let mut client = Self { stream: BufStream::new(stream) };
-        let greeting = client.line("greeting", Instant::now() + ANSWER_WITHIN).await?;
+        let mut client = Self {
+            stream: BufStream::new(stream),
+        };
+        let greeting = client
+            .line("greeting", Instant::now() + ANSWER_WITHIN)
+            .await?;
         if greeting.get("QMP").is_none() {
             return Err(unexpected("greeting", &greeting));
         }
@@ -105,7 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     pub async fn forwarded_port(&mut self) -> Result<u16, QmpError> {
         // Only the monitor for humans knows it.
         let command = "human-monitor-command";
-        let answer = self.execute(command, json!({ "command-line": "info usernet" })).await?;
+        let answer = self
+            .execute(command, json!({ "command-line": "info usernet" }))
+            .await?;
         answer
             .as_str()
             .and_then(port_of_ssh)
@@ -122,15 +131,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
 
     async fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let deadline = Instant::now() + ANSWER_WITHIN;
-        let broken = |source| QmpError::Broken { command: command.to_owned(), source };
+        let broken = |source| QmpError::Broken {
+            command: command.to_owned(),
+            source,
+        };
         let request = json!({ "execute": command, "arguments": arguments });
         let write = async {
-            self.stream.write_all(format!("{request}\n").as_bytes()).await?;
+            self.stream
+                .write_all(format!("{request}\n").as_bytes())
+                .await?;
             self.stream.flush().await
         };
         match timeout_at(deadline, write).await {
             Ok(written) => written.map_err(broken)?,
-            Err(_) => return Err(QmpError::Silent { command: command.to_owned() }),
+            Err(_) => {
+                return Err(QmpError::Silent {
+                    command: command.to_owned(),
+                });
+            }
         }
         loop {
             let mut answer = self.line(command, deadline).await?;
@@ -144,18 +162,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     }
 
     async fn line(&mut self, command: &str, deadline: Instant) -> Result<Value, QmpError> {
-        let broken = |source| QmpError::Broken { command: command.to_owned(), source };
+        let broken = |source| QmpError::Broken {
+            command: command.to_owned(),
+            source,
+        };
         let mut line = Vec::new();
         let mut limited = tokio::io::AsyncReadExt::take(&mut self.stream, MAX_LINE_BYTES);
         let count = match timeout_at(deadline, limited.read_until(b'\n', &mut line)).await {
             Ok(read) => read.map_err(broken)?,
-            Err(_) => return Err(QmpError::Silent { command: command.to_owned() }),
+            Err(_) => {
+                return Err(QmpError::Silent {
+                    command: command.to_owned(),
+                });
+            }
         };
         if count == 0 {
             return Err(broken(std::io::ErrorKind::UnexpectedEof.into()));
         }
-        serde_json::from_slice(&line)
-            .map_err(|_| unexpected(command, &Value::String(String::from_utf8_lossy(&line).into())))
+        serde_json::from_slice(&line).map_err(|_| {
+            unexpected(
+                command,
+                &Value::String(String::from_utf8_lossy(&line).into()),
+            )
+        })
     }
 }
 
@@ -165,7 +194,10 @@ fn text(answer: &Value, field: &str) -> Option<String> {
 
 fn unexpected(command: &str, answer: &Value) -> QmpError {
     let answer = answer.to_string().chars().take(200).collect();
-    QmpError::Unexpected { command: command.to_owned(), answer }
+    QmpError::Unexpected {
+        command: command.to_owned(),
+        answer,
+    }
 }
 
 /// Finds the forwarding to port 22 in what `info usernet` prints:
@@ -186,11 +218,16 @@ mod tests {
     use tokio::io::{AsyncReadExt, duplex};
 
     /// Plays QEMU: sends `answers`, one for the greeting and one for each line that comes.
-    async fn played(answers: &'static [&'static str]) -> Result<Qmp<tokio::io::DuplexStream>, QmpError> {
+    async fn played(
+        answers: &'static [&'static str],
+    ) -> Result<Qmp<tokio::io::DuplexStream>, QmpError> {
         let (ours, mut theirs) = duplex(4096);
         tokio::spawn(async move {
             for answer in answers {
-                theirs.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+                theirs
+                    .write_all(format!("{answer}\r\n").as_bytes())
+                    .await
+                    .unwrap();
                 let mut byte = [0];
                 while theirs.read(&mut byte).await.unwrap_or(0) == 1 && byte != *b"\n" {}
             }
@@ -213,14 +250,23 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_qemu_is_told() {
         let error = played(&["SSH-2.0-x"]).await.err().unwrap();
-        assert_eq!(error.to_string(), r#"QEMU answered `greeting` with `"SSH-2.0-x\r\n"`"#);
-        let error = played(&[r#"{"QMP": {}}"#, r#"{"error": {"desc": "no"}}"#]).await.err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            r#"QEMU answered `greeting` with `"SSH-2.0-x\r\n"`"#
+        );
+        let error = played(&[r#"{"QMP": {}}"#, r#"{"error": {"desc": "no"}}"#])
+            .await
+            .err()
+            .unwrap();
         assert_eq!(
             error.to_string(),
             r#"QEMU answered `qmp_capabilities` with `{"error":{"desc":"no"}}`"#
         );
         let error = played(&[r#"{"QMP": {}}"#]).await.err().unwrap();
-        assert_eq!(error.to_string(), "QEMU's control channel broke at `qmp_capabilities`");
+        assert_eq!(
+            error.to_string(),
+            "QEMU's control channel broke at `qmp_capabilities`"
+        );
     }
 
     #[test]

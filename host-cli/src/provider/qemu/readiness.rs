@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn each_phase_leads_to_the_next_and_the_last_to_none() {
-        assert_eq!(after(boot::Phase::Kernel).unwrap().awaited, boot::Phase::Root);
+        assert_eq!(
+            after(boot::Phase::Kernel).unwrap().awaited,
+            boot::Phase::Root
+        );
         assert_eq!(after(boot::Phase::Ssh), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What a dead run left, found and cleared away before anything else is done. The rule: a process
 //! is ended only if it is surely ours, by pid and start time, or by our UUID in its command line.
 
+use super::command::CONTROL_MONITOR;
 use super::error::QemuError;
 use super::process;
 use crate::error::Error;
@@ -42,9 +43,10 @@ fn decide(
     stray: Option<ProcessIdentity>,
 ) -> Decision {
     match &record.stage {
-        Stage::Up { process, port } if alive(process) => {
-            Decision::Keep { process: process.clone(), port: *port }
-        }
+        Stage::Up { process, port } if alive(process) => Decision::Keep {
+            process: process.clone(),
+            port: *port,
+        },
         Stage::Booting { process } if alive(process) => Decision::End(process.clone()),
         // QEMU may have started without its pid getting as far as the record.
         Stage::Intent => stray.map_or(Decision::Clear, Decision::End),
@@ -80,23 +82,31 @@ pub async fn reconcile(
         Stage::Booting { .. } | Stage::Up { .. } => None,
     };
     match decide(&record, ProcessIdentity::is_alive, stray) {
-        Decision::Keep { process, port } => {
-            Ok((State::Up { record, process, port }, Vec::new()))
-        }
+        Decision::Keep { process, port } => Ok((
+            State::Up {
+                record,
+                process,
+                port,
+            },
+            Vec::new(),
+        )),
         Decision::End(process) => {
             let ended = finish(paths, Some(process)).await?;
             Ok((State::Down, ended.into_iter().collect()))
         }
         Decision::Clear => {
             finish(paths, None).await?;
-            let note = format!("guest `{name}` had ended without `netlab down`: cleared its record");
+            let note =
+                format!("guest `{name}` had ended without `netlab down`: cleared its record");
             Ok((State::Down, vec![note]))
         }
     }
 }
 
+/// Finds a QEMU of ours by what only its command line has, beside an option that tells it from
+/// other programs which name the same thing.
 fn find(text: &str) -> Result<Option<ProcessIdentity>, QemuError> {
-    Ok(platform::find_by_argument(text)?)
+    Ok(platform::find_by_arguments(&[CONTROL_MONITOR, text])?)
 }
 
 /// Ends what is left of a start, and removes its files. Returns a line if something was ended.
@@ -127,7 +137,10 @@ mod tests {
     use crate::platform::Accelerator;
 
     fn identity(pid: u32) -> ProcessIdentity {
-        ProcessIdentity { pid, started: "1 ticks".to_owned() }
+        ProcessIdentity {
+            pid,
+            started: "1 ticks".to_owned(),
+        }
     }
 
     fn record(stage: Stage) -> Record {
@@ -143,19 +156,42 @@ mod tests {
 
     #[test]
     fn only_what_is_surely_ours_is_kept_or_ended() {
-        let up = Stage::Up { process: identity(7), port: 9 };
-        let booting = Stage::Booting { process: identity(7) };
+        let up = Stage::Up {
+            process: identity(7),
+            port: 9,
+        };
+        let booting = Stage::Booting {
+            process: identity(7),
+        };
         let rows = [
-            (up.clone(), true, None, Decision::Keep { process: identity(7), port: 9 }),
+            (
+                up.clone(),
+                true,
+                None,
+                Decision::Keep {
+                    process: identity(7),
+                    port: 9,
+                },
+            ),
             (up, false, None, Decision::Clear),
             (booting.clone(), true, None, Decision::End(identity(7))),
             (booting, false, None, Decision::Clear),
-            (Stage::Intent, false, Some(identity(8)), Decision::End(identity(8))),
+            (
+                Stage::Intent,
+                false,
+                Some(identity(8)),
+                Decision::End(identity(8)),
+            ),
             (Stage::Intent, false, None, Decision::Clear),
         ];
         for (stage, alive, stray, decision) in rows {
             let record = record(stage);
-            assert_eq!(decide(&record, |_| alive, stray), decision, "{:?}", record.stage);
+            assert_eq!(
+                decide(&record, |_| alive, stray),
+                decision,
+                "{:?}",
+                record.stage
+            );
         }
     }
 
@@ -166,11 +202,17 @@ mod tests {
         let patience = Patience::UpTo(Duration::ZERO);
         let lock = InstanceLock::acquire(&paths, patience).await.unwrap();
         // Our own pid with another start: whoever killed it would end this test.
-        let stage = Stage::Up { process: identity(std::process::id()), port: 9 };
+        let stage = Stage::Up {
+            process: identity(std::process::id()),
+            port: 9,
+        };
         record(stage).write(&paths).unwrap();
         let (state, notes) = reconcile(&lock, &paths).await.unwrap();
         assert_eq!(state, State::Down);
-        assert_eq!(notes, ["guest `a` had ended without `netlab down`: cleared its record"]);
+        assert_eq!(
+            notes,
+            ["guest `a` had ended without `netlab down`: cleared its record"]
+        );
         assert!(!paths.record().exists());
     }
 

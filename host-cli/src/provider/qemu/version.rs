@@ -15,7 +15,9 @@ impl Version {
     /// Reads what `qemu-system-… --version` prints.
     pub fn parse(output: &str) -> Option<Self> {
         let words = output.split_once("QEMU emulator version ")?.1;
-        let number = words.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).next()?;
+        let number = words
+            .split(|letter: char| !(letter.is_ascii_digit() || letter == '.'))
+            .next()?;
         let mut parts = number.split('.').map(str::parse);
         let major = parts.next()?.ok()?;
         let minor = parts.next()?.ok()?;
@@ -41,9 +43,18 @@ mod tests {
                 "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\nCopyright (c)",
                 Some(Version(7, 2, 22)),
             ),
-            ("QEMU emulator version 10.0.2\nCopyright", Some(Version(10, 0, 2))),
-            ("QEMU emulator version 11.1.0-rc2 (v11.1.0-rc2)", Some(Version(11, 1, 0))),
-            ("QEMU emulator version 11.0.50 (v11.0.0-12-gabc)\r\n", Some(Version(11, 0, 50))),
+            (
+                "QEMU emulator version 10.0.2\nCopyright",
+                Some(Version(10, 0, 2)),
+            ),
+            (
+                "QEMU emulator version 11.1.0-rc2 (v11.1.0-rc2)",
+                Some(Version(11, 1, 0)),
+            ),
+            (
+                "QEMU emulator version 11.0.50 (v11.0.0-12-gabc)\r\n",
+                Some(Version(11, 0, 50)),
+            ),
             ("QEMU emulator version 8.2", Some(Version(8, 2, 0))),
             ("QEMU emulator version unknown", None),
             ("bash: qemu-system-x86_64: cannot execute", None),

@@ -26,29 +26,50 @@ fn each_way_to_fail_is_told_from_the_others() {
         ),
         (outcome(None, "", ""), "the guest printed nothing in 5 s"),
         (
-            outcome(None, "", "[    0.0] Linux version 6.12\n[    0.1] Calibrating\n"),
+            outcome(
+                None,
+                "",
+                "[    0.0] Linux version 6.12\n[    0.1] Calibrating\n",
+            ),
             "the guest got no further than `[    0.1] Calibrating` in 5 s",
         ),
         (
-            outcome(exited, "Could not access KVM kernel module: Permission denied", ""),
+            outcome(
+                exited,
+                "Could not access KVM kernel module: Permission denied",
+                "",
+            ),
             "you may not use it: Could not access KVM kernel module: Permission denied",
         ),
         (
-            outcome(exited, "Could not access KVM kernel module: No such file or directory", ""),
+            outcome(
+                exited,
+                "Could not access KVM kernel module: No such file or directory",
+                "",
+            ),
             "it is not there: Could not access KVM kernel module: No such file or directory",
         ),
         (
             outcome(exited, "-accel hvf: invalid accelerator hvf", ""),
             "it is not there: -accel hvf: invalid accelerator hvf",
         ),
-        (outcome(aborted, "", ""), "QEMU gave up: signal: 6 (SIGABRT) (core dumped)"),
         (
-            outcome(Some("exit status: 0"), "", "Kernel panic - not syncing: no timer\n"),
+            outcome(aborted, "", ""),
+            "QEMU gave up: signal: 6 (SIGABRT) (core dumped)",
+        ),
+        (
+            outcome(
+                Some("exit status: 0"),
+                "",
+                "Kernel panic - not syncing: no timer\n",
+            ),
             "the guest's kernel panicked: no timer",
         ),
     ];
     for (outcome, words) in rows {
-        let Verdict::Fails { problem } = outcome.verdict() else { panic!("it works: {words}") };
+        let Verdict::Fails { problem } = outcome.verdict() else {
+            panic!("it works: {words}")
+        };
         assert_eq!(problem.to_string(), words);
     }
 }
@@ -57,7 +78,10 @@ fn each_way_to_fail_is_told_from_the_others() {
 fn a_kernel_that_started_its_init_proves_that_it_works() {
     // The init finds no disk in a trial, so what comes after the line doesn't count.
     let console = "[    1.2] Run /init as init process\n[    1.3] Kernel panic - not syncing: x\n";
-    assert_eq!(outcome(Some("exit status: 0"), "", console).verdict(), Verdict::Works);
+    assert_eq!(
+        outcome(Some("exit status: 0"), "", console).verdict(),
+        Verdict::Works
+    );
 }
 
 #[test]
@@ -85,7 +109,9 @@ fn circumstances(image: &str) -> Circumstances {
 fn verdicts_outlive_the_run_and_belong_to_their_circumstances() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache").join("accel.json");
-    let hung = Verdict::Fails { problem: Problem::Hung { seconds: 5 } };
+    let hung = Verdict::Fails {
+        problem: Problem::Hung { seconds: 5 },
+    };
     let mut verdicts = Verdicts::read(&path).unwrap();
     verdicts.keep(circumstances("a"), hung.clone()).unwrap();
     verdicts.keep(circumstances("b"), Verdict::Works).unwrap();
@@ -93,10 +119,18 @@ fn verdicts_outlive_the_run_and_belong_to_their_circumstances() {
     assert_eq!(verdicts.find(&circumstances("a")), Some(&hung));
     assert_eq!(verdicts.find(&circumstances("b")), Some(&Verdict::Works));
     assert_eq!(verdicts.find(&circumstances("c")), None);
-    let denied = Problem::NoPermission { said: "EACCES".to_owned() };
-    verdicts.keep(circumstances("a"), Verdict::Fails { problem: denied }).unwrap();
+    let denied = Problem::NoPermission {
+        said: "EACCES".to_owned(),
+    };
+    verdicts
+        .keep(circumstances("a"), Verdict::Fails { problem: denied })
+        .unwrap();
     let found = Verdicts::read(&path).unwrap();
-    assert_eq!(found.find(&circumstances("a")), None, "a missing permission is tried again");
+    assert_eq!(
+        found.find(&circumstances("a")),
+        None,
+        "a missing permission is tried again"
+    );
 }
 
 #[test]

@@ -18,12 +18,19 @@ fn the_end_of_qemu_is_explained_by_what_it_and_the_guest_said() {
     let forwarding = "-netdev user: Could not set up host forwarding rule 'tcp:127.0.0.1:22-:22'";
     let rows = [
         (
-            explained(None, "[ 1.0] Kernel panic - not syncing: No working init found.\n", None),
+            explained(
+                None,
+                "[ 1.0] Kernel panic - not syncing: No working init found.\n",
+                None,
+            ),
             "the guest's kernel panicked in phase `kernel`: No working init found.\n\
              the last lines of the guest's console:\n\
              \x20 [ 1.0] Kernel panic - not syncing: No working init found.",
         ),
-        (explained(Some(forwarding), "", Some(22)), "port 22 of 127.0.0.1 is taken"),
+        (
+            explained(Some(forwarding), "", Some(22)),
+            "port 22 of 127.0.0.1 is taken",
+        ),
         (
             explained(Some("cannot set up guest memory"), "", None),
             "QEMU ended in phase `kernel` (exit status: 1): cannot set up guest memory\n\
@@ -40,7 +47,10 @@ fn the_end_of_qemu_is_explained_by_what_it_and_the_guest_said() {
         assert_eq!(error.to_string(), message);
     }
     let taken = explained(Some(forwarding), "", Some(22));
-    assert_eq!(taken.hint(), "leave out `--port` to get a free one, or name another");
+    assert_eq!(
+        taken.hint(),
+        "leave out `--port` to get a free one, or name another"
+    );
     assert_eq!(taken.exit(), Exit::HostLacks);
 }
 
@@ -48,9 +58,8 @@ fn the_end_of_qemu_is_explained_by_what_it_and_the_guest_said() {
 fn a_stall_names_the_condition_the_time_and_the_likely_cause() {
     let console = Console::from_bytes(b"SQUASHFS error: zstd decompression failed\n");
     let error = QemuError::Stalled {
-        row: Row::awaiting(netlab_protocol::boot::Phase::Root),
+        row: Row::awaiting(boot::Phase::Root),
         waited: Duration::from_secs(60),
-        cause: console.likely_cause(),
         console,
     };
     assert_eq!(
@@ -70,7 +79,9 @@ fn a_stall_names_the_condition_the_time_and_the_likely_cause() {
 #[tokio::test]
 async fn an_open_port_without_a_banner_is_no_ssh_server() {
     use tokio::io::AsyncWriteExt;
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     let served = async {
         for words in ["", "HTTP/1.1 400", "SSH-2.0-dropbear"] {

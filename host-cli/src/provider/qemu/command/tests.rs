@@ -100,22 +100,97 @@ fn processor_and_accelerator_fit_each_host() {
     let old = Version(7, 2, 0);
     let rows = [
         (Linux, X86_64, Kvm, old, "q35", "kvm", "host"),
-        (Linux, X86_64, Tcg, old, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
-        (Linux, Aarch64, Kvm, old, "virt,gic-version=host", "kvm", "host"),
-        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
-        (Macos, X86_64, Hvf, new, "q35", "hvf", "host,-pdpe1gb,-avx512vl"),
-        (Macos, Aarch64, Hvf, new, "virt,gic-version=3", "hvf", "host"),
-        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
-        (Windows, X86_64, Whpx, old, "q35", "whpx,kernel-irqchip=off", "qemu64"),
+        (
+            Linux,
+            X86_64,
+            Tcg,
+            old,
+            "q35",
+            "tcg,thread=multi,tb-size=256",
+            "qemu64,+rdrand",
+        ),
+        (
+            Linux,
+            Aarch64,
+            Kvm,
+            old,
+            "virt,gic-version=host",
+            "kvm",
+            "host",
+        ),
+        (
+            Linux,
+            Aarch64,
+            Tcg,
+            old,
+            "virt",
+            "tcg,thread=multi,tb-size=256",
+            "cortex-a57",
+        ),
+        (
+            Macos,
+            X86_64,
+            Hvf,
+            new,
+            "q35",
+            "hvf",
+            "host,-pdpe1gb,-avx512vl",
+        ),
+        (
+            Macos,
+            Aarch64,
+            Hvf,
+            new,
+            "virt,gic-version=3",
+            "hvf",
+            "host",
+        ),
+        (
+            Macos,
+            Aarch64,
+            Tcg,
+            new,
+            "virt",
+            "tcg,thread=multi,tb-size=256",
+            "cortex-a57",
+        ),
+        (
+            Windows,
+            X86_64,
+            Whpx,
+            old,
+            "q35",
+            "whpx,kernel-irqchip=off",
+            "qemu64",
+        ),
         (Windows, X86_64, Whpx, new, "q35", "whpx", "qemu64"),
-        (Windows, X86_64, Tcg, new, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (
+            Windows,
+            X86_64,
+            Tcg,
+            new,
+            "q35",
+            "tcg,thread=multi,tb-size=256",
+            "qemu64,+rdrand",
+        ),
     ];
     for (platform, processor, accelerator, version, board, accel, cpu) in rows {
-        let machine = Machine { version, ..machine(platform, processor, accelerator) };
+        let machine = Machine {
+            version,
+            ..machine(platform, processor, accelerator)
+        };
         let arguments = machine.arguments();
         let got = ["-machine", "-accel", "-cpu"].map(|option| value(&arguments, option));
-        assert_eq!(got, [board, accel, cpu], "{platform:?} {processor:?} {accelerator} {version}");
-        let console = if processor == Aarch64 { "console=ttyAMA0 " } else { "console=ttyS0 " };
+        assert_eq!(
+            got,
+            [board, accel, cpu],
+            "{platform:?} {processor:?} {accelerator} {version}"
+        );
+        let console = if processor == Aarch64 {
+            "console=ttyAMA0 "
+        } else {
+            "console=ttyS0 "
+        };
         assert!(value(&arguments, "-append").starts_with(console));
     }
 }
@@ -126,7 +201,10 @@ fn an_x86_guest_on_an_arm_host_gets_one_thread() {
         host: Architecture::Aarch64,
         ..machine(Platform::Macos, Architecture::X86_64, Accelerator::Tcg)
     };
-    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=256");
+    assert_eq!(
+        value(&machine.arguments(), "-accel"),
+        "tcg,thread=single,tb-size=256"
+    );
 }
 
 #[test]
@@ -148,11 +226,18 @@ fn windows_gets_named_pipes() {
 fn a_chosen_port_and_a_comma_in_a_path_stay_whole() {
     let machine = Machine {
         serial_log: "/a,b/serial.log".into(),
-        instance: Some(Instance { port: Some(2222), root: "/a,b/root".into(), ..instance() }),
+        instance: Some(Instance {
+            port: Some(2222),
+            root: "/a,b/root".into(),
+            ..instance()
+        }),
         ..machine(Platform::Linux, Architecture::X86_64, Accelerator::Tcg)
     };
     let line = machine.arguments().join(" ");
-    assert!(line.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{line}");
+    assert!(
+        line.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"),
+        "{line}"
+    );
     assert!(line.contains("file=/a,,b/root,format=raw"), "{line}");
     assert!(line.contains("path=/a,,b/serial.log"), "{line}");
 }
@@ -165,5 +250,9 @@ fn a_trial_has_a_loud_console_and_no_devices() {
     };
     let arguments = machine.arguments();
     assert!(value(&arguments, "-append").starts_with("console=ttyS0 panic=-1"));
-    assert!(!arguments.iter().any(|word| word == "-device" || word == "-netdev"));
+    assert!(
+        !arguments
+            .iter()
+            .any(|word| word == "-device" || word == "-netdev")
+    );
 }
