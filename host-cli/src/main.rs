@@ -1,5 +1,6 @@
 //! `netlab`: parse, dispatch, print one failure, exit.
 
+mod doctor;
 mod error;
 mod instance;
 mod lab;
