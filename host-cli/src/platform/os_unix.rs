@@ -22,16 +22,10 @@ pub async fn connect(address: &str) -> io::Result<Connection> {
 
 /// Makes the command's process outlive this one: a closed terminal or a Ctrl-C must not reach it.
 pub fn detach(command: &mut Command) {
-    let new_session = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
-    #[expect(
-        unsafe_code,
-        reason = "the standard library has no safe way to call setsid"
-    )]
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and
-    // turning its errno into an `io::Error` allocates nothing.
-    unsafe {
-        command.pre_exec(new_session);
-    }
+    // Both are signals to the terminal's foreground group, or to those that a shell has made, and
+    // a group of its own is neither. (A session of its own takes an `unsafe` call and adds nothing
+    // to a process that has no terminal open.)
+    command.process_group(0);
 }
 
 /// Whether `file`, opened a while ago, is still the one at `path`.
