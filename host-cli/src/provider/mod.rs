@@ -65,6 +65,8 @@ pub trait Provider: Send + Sync {
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
     /// nothing to end is no error.
     async fn down(&self) -> Result<Vec<String>, Error>;
+    /// The command line that `up` would run, program first. Starts nothing.
+    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.
     fn logs(&self) -> Vec<LogFile>;
 }

@@ -243,6 +243,7 @@ impl ColdBoot<'_> {
         QemuError::Stalled {
             row: progress.row,
             waited: progress.since.elapsed(),
+            accelerator: self.accelerator,
             console,
         }
     }

@@ -150,6 +150,8 @@ pub enum QemuError {
         row: &'static Row,
         /// For how long.
         waited: Duration,
+        /// What the guest runs with.
+        accelerator: Accelerator,
         /// The end of the guest's console.
         console: Console,
     },
@@ -278,7 +280,21 @@ impl Hint for QemuError {
             Self::Panicked { .. } => format!(
                 "{serial}\n`netlab image verify` tells whether the image is as it should be"
             ),
-            Self::Stalled { row, .. } => format!("{}\n{serial}", row.cure),
+            Self::Stalled {
+                row, accelerator, ..
+            } => {
+                let cure = match accelerator {
+                    // Emulation is beyond the doubt that hardware is not.
+                    Accelerator::Tcg => row.cure,
+                    Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx => {
+                        "try `netlab up --accel tcg`; `netlab doctor` tries each accelerator"
+                    }
+                };
+                format!(
+                    "{cure}
+{serial}"
+                )
+            }
             Self::GaveUp { .. } => format!(
                 "{serial}\n`netlab image verify` tells whether the image is as it should be"
             ),

@@ -60,6 +60,7 @@ fn a_stall_names_the_condition_the_time_and_the_likely_cause() {
     let error = QemuError::Stalled {
         row: Row::awaiting(boot::Phase::Root),
         waited: Duration::from_secs(60),
+        accelerator: Accelerator::Tcg,
         console,
     };
     assert_eq!(
