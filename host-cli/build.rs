@@ -5,6 +5,12 @@
 //! lock on its own, and all profiles of the host can share them. `NETLAB_GUEST_BINARIES` names a
 //! folder of ready ones instead, for packagers and cross builds.
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "a build script speaks to Cargo on standard output, and starts one itself"
+)]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -66,13 +66,7 @@ impl Background {
         let (report, state) = watch::channel(State::default());
         let watcher = tokio::spawn(watch_over(running, tap, report));
         let place = planned.place.clone();
-        let mut background = Self {
-            place,
-            pid: first,
-            cgroup,
-            state,
-            watcher,
-        };
+        let mut background = Self { place, pid: first, cgroup, state, watcher };
         match background.wait(planned, first).await {
             Ok(()) => Ok(background),
             Err(failure) => {
@@ -167,9 +161,9 @@ async fn is_ready(place: &Place, ready: &Ready, has_logged: bool) -> Result<bool
     match ready {
         Ready::Tcp(port) => listens::is_bound(place, Socket::Tcp(*port)).await,
         Ready::Udp(port) => listens::is_bound(place, Socket::Udp(*port)).await,
-        Ready::File(path) => Ok(Path::new(path)
-            .metadata()
-            .is_ok_and(|metadata| metadata.len() > 0)),
+        Ready::File(path) => {
+            Ok(Path::new(path).metadata().is_ok_and(|metadata| metadata.len() > 0))
+        }
         Ready::Log(_) => Ok(has_logged),
     }
 }
@@ -185,24 +179,13 @@ fn sign(ready: &Ready) -> String {
 
 fn early_end(exit: Exit, last_words: &str) -> String {
     let ended = format!("ended before it was ready, {}", exec::words(exit));
-    if last_words.is_empty() {
-        ended
-    } else {
-        format!("{ended}: {last_words}")
-    }
+    if last_words.is_empty() { ended } else { format!("{ended}: {last_words}") }
 }
 
 fn late(planned: &Planned, last_words: &str) -> String {
     let seconds = planned.within_ms as f64 / 1000.0;
-    let late = format!(
-        "was not ready in {seconds} s: no sign of {}",
-        sign(&planned.ready)
-    );
-    if last_words.is_empty() {
-        late
-    } else {
-        format!("{late}; it printed: {last_words}")
-    }
+    let late = format!("was not ready in {seconds} s: no sign of {}", sign(&planned.ready));
+    if last_words.is_empty() { late } else { format!("{late}; it printed: {last_words}") }
 }
 
 #[cfg(test)]

@@ -35,21 +35,12 @@ impl Cgroup {
             Some(root) => root,
             None if is_mount_point(MOUNT_POINT)? => {
                 let problem = "cgroup v2 is mounted nowhere, and something else is here".to_owned();
-                return Err(Error::Content {
-                    path: MOUNT_POINT.into(),
-                    problem,
-                });
+                return Err(Error::Content { path: MOUNT_POINT.into(), problem });
             }
             None => {
                 let none = None::<&str>;
-                mount(
-                    Some("cgroup2"),
-                    MOUNT_POINT,
-                    Some("cgroup2"),
-                    MsFlags::empty(),
-                    none,
-                )
-                .map_err(|errno| Error::file("mount", Path::new(MOUNT_POINT))(errno.into()))?;
+                mount(Some("cgroup2"), MOUNT_POINT, Some("cgroup2"), MsFlags::empty(), none)
+                    .map_err(|errno| Error::file("mount", Path::new(MOUNT_POINT))(errno.into()))?;
                 PathBuf::from(MOUNT_POINT)
             }
         };
@@ -58,9 +49,7 @@ impl Cgroup {
 
     /// Finds the cgroup that an earlier session left.
     pub fn find_lab() -> Result<Option<Self>, Error> {
-        let path = mounted_at()?
-            .map(|root| root.join(LAB))
-            .filter(|path| path.exists());
+        let path = mounted_at()?.map(|root| root.join(LAB)).filter(|path| path.exists());
         Ok(path.map(|path| Self { path }))
     }
 
@@ -73,21 +62,14 @@ impl Cgroup {
         match fs::create_dir(&path) {
             Ok(()) => Ok(Self { path }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Self { path }),
-            Err(source) => Err(Error::File {
-                doing: "make the cgroup",
-                path,
-                source,
-            }),
+            Err(source) => Err(Error::File { doing: "make the cgroup", path, source }),
         }
     }
 
     /// Opens the file through which a process joins by writing `0`.
     pub fn door(&self) -> Result<File, Error> {
         let path = self.path.join("cgroup.procs");
-        OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .map_err(Error::file("open", &path))
+        OpenOptions::new().write(true).open(&path).map_err(Error::file("open", &path))
     }
 
     /// Kills every process in it and below.
@@ -111,10 +93,7 @@ impl Cgroup {
         let deadline = Instant::now() + limit;
         while self.is_populated()? {
             if Instant::now() >= deadline {
-                return Err(Error::Alive {
-                    path: self.path.clone(),
-                    pids: self.pids()?,
-                });
+                return Err(Error::Alive { path: self.path.clone(), pids: self.pids()? });
             }
             sleep(POLL).await;
         }
@@ -186,9 +165,7 @@ fn mounted_at() -> Result<Option<PathBuf>, Error> {
 }
 
 fn is_mount_point(path: &str) -> Result<bool, Error> {
-    Ok(mounts()?
-        .lines()
-        .any(|line| line.split(' ').nth(4) == Some(path)))
+    Ok(mounts()?.lines().any(|line| line.split(' ').nth(4) == Some(path)))
 }
 
 /// Returns the kernel's list of mounts; the fifth column is where each is mounted.
@@ -200,8 +177,7 @@ fn mounts() -> Result<String, Error> {
 /// Returns the last mount point of a cgroup v2 hierarchy: the last one is the one on top.
 fn find_mount(mountinfo: &str) -> Option<&str> {
     let is_cgroup2 = |line: &&str| {
-        line.split_once(" - ")
-            .is_some_and(|(_, source)| source.starts_with("cgroup2 "))
+        line.split_once(" - ").is_some_and(|(_, source)| source.starts_with("cgroup2 "))
     };
     mountinfo.lines().rev().find(is_cgroup2)?.split(' ').nth(4)
 }
@@ -216,9 +192,6 @@ mod tests {
                       25 24 0:23 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                       34 24 0:32 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
         assert_eq!(find_mount(hybrid), Some("/sys/fs/cgroup/unified"));
-        assert_eq!(
-            find_mount("25 24 0:23 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw\n"),
-            None
-        );
+        assert_eq!(find_mount("25 24 0:23 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw\n"), None);
     }
 }

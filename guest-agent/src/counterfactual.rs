@@ -58,9 +58,7 @@ async fn judge_all(
             None => {
                 let asked = format!("try check `{id}`");
                 let problem = "which the plan does not have".to_owned();
-                outbox
-                    .send(Event::Failed(Failure::Protocol { asked, problem }))
-                    .await;
+                outbox.send(Event::Failed(Failure::Protocol { asked, problem })).await;
                 false
             }
         };

@@ -115,18 +115,11 @@ impl Error {
     /// Returns a closure for `map_err` that adds the file and what was done with it.
     pub fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File {
-            doing,
-            path,
-            source,
-        }
+        move |source| Self::File { doing, path, source }
     }
 
     /// Writes it to standard error, where the host keeps the agent's log.
-    #[expect(
-        clippy::disallowed_macros,
-        reason = "the agent's only voice beside its frames"
-    )]
+    #[expect(clippy::disallowed_macros, reason = "the agent's only voice beside its frames")]
     pub fn log(&self) {
         eprintln!("netlab-agent: {self}\n{}", self.hint());
     }
@@ -136,16 +129,10 @@ impl Error {
         match self {
             Self::Usage { .. } => "start it as `netlab-agent serve`".to_owned(),
             Self::File { path, .. } => {
-                format!(
-                    "look at it with `ls -ld {}`; the agent must run as root",
-                    path.display()
-                )
+                format!("look at it with `ls -ld {}`; the agent must run as root", path.display())
             }
             Self::Content { path, .. } => {
-                format!(
-                    "remove it with `rm {}` if no lab is running",
-                    path.display()
-                )
+                format!("remove it with `rm {}` if no lab is running", path.display())
             }
             Self::Namespace { .. } => "`ip netns` lists the namespaces that exist".to_owned(),
             Self::Netlink { place, .. } => match place {
@@ -174,17 +161,12 @@ impl From<Error> for Failure {
         let hint = error.hint();
         let words = error.to_string();
         // Every message is "could not DOING: CAUSE", so the two parts can be told apart.
-        let (doing, cause) = match words
-            .strip_prefix("could not ")
-            .map(|rest| rest.split_once(": "))
-        {
-            Some(Some((doing, cause))) => (doing.to_owned(), cause.to_owned()),
-            Some(None) | None => ("go on".to_owned(), words),
-        };
-        Self::System {
-            doing,
-            cause: format!("{cause} ({hint})"),
-        }
+        let (doing, cause) =
+            match words.strip_prefix("could not ").map(|rest| rest.split_once(": ")) {
+                Some(Some((doing, cause))) => (doing.to_owned(), cause.to_owned()),
+                Some(None) | None => ("go on".to_owned(), words),
+            };
+        Self::System { doing, cause: format!("{cause} ({hint})") }
     }
 }
 
@@ -197,27 +179,17 @@ mod tests {
         let gone = || io::Error::from_raw_os_error(2);
         let cases: Vec<(Error, &str)> = vec![
             (
-                Error::File {
-                    doing: "read",
-                    path: "/run/x".into(),
-                    source: gone(),
-                },
+                Error::File { doing: "read", path: "/run/x".into(), source: gone() },
                 "could not read `/run/x`: No such file or directory (os error 2) (look at it with \
                  `ls -ld /run/x`; the agent must run as root)",
             ),
             (
-                Error::Namespace {
-                    place: Place::Namespace("red".into()),
-                    source: gone(),
-                },
+                Error::Namespace { place: Place::Namespace("red".into()), source: gone() },
                 "could not enter namespace `red`: No such file or directory (os error 2) \
                  (`ip netns` lists the namespaces that exist)",
             ),
             (
-                Error::Alive {
-                    path: "/c".into(),
-                    pids: vec![7],
-                },
+                Error::Alive { path: "/c".into(), pids: vec![7] },
                 "could not end the lab's processes in `/c`: [7] are still there \
                  (`cat /c/cgroup.procs` names them)",
             ),

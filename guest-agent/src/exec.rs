@@ -65,17 +65,10 @@ pub fn start(place: &Place, text: &str, values: &Values, cgroup: Cgroup) -> Resu
         }
     };
     command.arg("-c").arg(text);
-    command
-        .env_clear()
-        .env("PATH", PATH)
-        .env("HOME", HOME)
-        .env("LANG", "C.UTF-8");
+    command.env_clear().env("PATH", PATH).env("HOME", HOME).env("LANG", "C.UTF-8");
     command.env("TERM", "dumb").envs(values.environment());
     command.current_dir(if Path::new(HOME).is_dir() { HOME } else { "/" });
-    command
-        .stdin(Stdio::null())
-        .stdout(their_stdout)
-        .stderr(their_stderr);
+    command.stdin(Stdio::null()).stdout(their_stdout).stderr(their_stderr);
     let enter = move || -> io::Result<()> {
         write(&door, b"0")?;
         setsid()?;
@@ -83,10 +76,7 @@ pub fn start(place: &Place, text: &str, values: &Values, cgroup: Cgroup) -> Resu
     };
     // SAFETY: between fork and exec the closure only makes two system calls, `write` and
     // `setsid`; it neither allocates nor takes a lock.
-    #[expect(
-        unsafe_code,
-        reason = "joining the cgroup before exec is what makes it free of races"
-    )]
+    #[expect(unsafe_code, reason = "joining the cgroup before exec is what makes it free of races")]
     unsafe {
         command.pre_exec(enter);
     }
@@ -95,11 +85,7 @@ pub fn start(place: &Place, text: &str, values: &Values, cgroup: Cgroup) -> Resu
         place: place.clone(),
         source,
     })?;
-    Ok(Running {
-        child,
-        pipes: Pipes::new(stdout, stderr),
-        cgroup,
-    })
+    Ok(Running { child, pipes: Pipes::new(stdout, stderr), cgroup })
 }
 
 impl Running {
@@ -125,17 +111,11 @@ impl Running {
         if !self.cgroup.is_populated()? {
             self.cgroup.remove()?;
         }
-        Ok(Ended {
-            exit,
-            took: begun.elapsed(),
-        })
+        Ok(Ended { exit, took: begun.elapsed() })
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where the agent makes processes"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place where the agent makes processes")]
 fn program(name: &str) -> Command {
     Command::new(name)
 }
@@ -164,9 +144,7 @@ pub async fn capture(
     limit: Duration,
 ) -> Result<(Exit, Vec<u8>), Error> {
     let mut tap = Tap::silent(place);
-    let ended = start(place, text, values, cgroup)?
-        .finish(limit, &mut tap)
-        .await?;
+    let ended = start(place, text, values, cgroup)?.finish(limit, &mut tap).await?;
     Ok((ended.exit, tap.stdout().to_vec()))
 }
 
@@ -176,23 +154,13 @@ pub async fn capture(
 /// # Errors
 /// [`Error::Helper`] with its last words if it fails or is not done within `limit`.
 pub async fn help(program: &str, arguments: &[&str], limit: Duration) -> Result<String, Error> {
-    let line = std::iter::once(&program)
-        .chain(arguments)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let failed = |problem: String| Error::Helper {
-        command: line.clone(),
-        problem,
-    };
+    let line = std::iter::once(&program).chain(arguments).copied().collect::<Vec<_>>().join(" ");
+    let failed = |problem: String| Error::Helper { command: line.clone(), problem };
     let (stdout, their_stdout) = pipe()?;
     let (stderr, their_stderr) = pipe()?;
     let mut command = self::program(program);
     command.args(arguments).env("PATH", PATH).current_dir("/");
-    command
-        .stdin(Stdio::null())
-        .stdout(their_stdout)
-        .stderr(their_stderr);
+    command.stdin(Stdio::null()).stdout(their_stdout).stderr(their_stderr);
     command.process_group(0).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     drop(command);
@@ -205,11 +173,7 @@ pub async fn help(program: &str, arguments: &[&str], limit: Duration) -> Result<
     if status.success() {
         return Ok(String::from_utf8_lossy(tap.stdout()).into_owned());
     }
-    Err(failed(format!(
-        "{}: {}",
-        words(how(status)),
-        tap.last_words()
-    )))
+    Err(failed(format!("{}: {}", words(how(status)), tap.last_words())))
 }
 
 /// Says in words how a command ended.

@@ -42,10 +42,7 @@ impl Lab {
         if let Some(kept) = Ledger::read()? {
             return Err(Failure::Protocol {
                 asked: format!("open lab `{}`", plan.lab),
-                problem: format!(
-                    "while lab `{}` of an earlier session still stands",
-                    kept.lab
-                ),
+                problem: format!("while lab `{}` of an earlier session still stands", kept.lab),
             });
         }
         needs::meet(&plan.needs).await?;
@@ -55,15 +52,7 @@ impl Lab {
         let cgroup = Cgroup::make_lab()?;
         let values = Values::new(plan.values.clone());
         let (plan, backgrounds, next) = (Rc::new(plan), BTreeMap::new(), Cell::new(0));
-        Ok(Self {
-            plan,
-            values,
-            backgrounds,
-            cgroup,
-            ledger,
-            lock,
-            next,
-        })
+        Ok(Self { plan, values, backgrounds, cgroup, ledger, lock, next })
     }
 
     /// Makes a fresh cgroup of the lab for one command.
@@ -79,18 +68,12 @@ impl Lab {
     /// Finds a check of any step by its id.
     pub fn check(&self, id: &str) -> Option<&Check> {
         let of_steps = self.plan.steps.iter().flat_map(|step| &step.actions);
-        let counterfactuals = self
-            .plan
-            .steps
-            .iter()
-            .flat_map(|step| &step.counterfactuals);
+        let counterfactuals = self.plan.steps.iter().flat_map(|step| &step.counterfactuals);
         let of_counterfactuals = counterfactuals.flat_map(|it| it.take_away.iter().chain(&it.undo));
-        of_steps
-            .chain(of_counterfactuals)
-            .find_map(|action| match action {
-                Action::Check(check) if check.id == id => Some(check),
-                Action::Check(_) | Action::Run(_) | Action::Start(_) => None,
-            })
+        of_steps.chain(of_counterfactuals).find_map(|action| match action {
+            Action::Check(check) if check.id == id => Some(check),
+            Action::Check(_) | Action::Run(_) | Action::Start(_) => None,
+        })
     }
 
     /// Returns the places of the lab: root, then the announced namespaces in their order.

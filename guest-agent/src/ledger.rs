@@ -102,12 +102,7 @@ impl Ledger {
             lab: plan.lab.clone(),
             namespaces: plan.namespaces.clone(),
             files: plan.files.clone(),
-            etc_folders: plan
-                .namespaces
-                .iter()
-                .map(etc_folder)
-                .filter(|it| !it.exists())
-                .collect(),
+            etc_folders: plan.namespaces.iter().map(etc_folder).filter(|it| !it.exists()).collect(),
             baseline,
         }
     }
@@ -121,10 +116,7 @@ impl Ledger {
         match fs::read(path) {
             Ok(text) => Self::parse(&text)
                 .map(Some)
-                .map_err(|problem| Error::Content {
-                    path: path.to_owned(),
-                    problem,
-                }),
+                .map_err(|problem| Error::Content { path: path.to_owned(), problem }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file("read", path)(error)),
         }
@@ -134,9 +126,7 @@ impl Ledger {
         let ledger: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if ledger.version != VERSION {
             let version = ledger.version;
-            return Err(format!(
-                "its version is {version}, this agent writes {VERSION}"
-            ));
+            return Err(format!("its version is {version}, this agent writes {VERSION}"));
         }
         Ok(ledger)
     }
@@ -215,15 +205,8 @@ mod tests {
     #[test]
     fn what_was_there_before_is_never_new() {
         let before = inventory(&["green"], &["docker0", "gone"], &["br-int"]);
-        let now = inventory(
-            &["green", "red"],
-            &["docker0", "veth-r"],
-            &["br-int", "ovs1"],
-        );
-        assert_eq!(
-            now.since(&before),
-            inventory(&["red"], &["veth-r"], &["ovs1"])
-        );
+        let now = inventory(&["green", "red"], &["docker0", "veth-r"], &["br-int", "ovs1"]);
+        assert_eq!(now.since(&before), inventory(&["red"], &["veth-r"], &["ovs1"]));
     }
 
     #[test]
@@ -238,14 +221,7 @@ mod tests {
         };
         let text = serde_json::to_vec(&ledger).unwrap();
         assert_eq!(Ledger::parse(&text).unwrap(), ledger);
-        let later = serde_json::to_vec(&Ledger {
-            version: 9,
-            ..ledger
-        })
-        .unwrap();
-        assert_eq!(
-            Ledger::parse(&later).unwrap_err(),
-            "its version is 9, this agent writes 1"
-        );
+        let later = serde_json::to_vec(&Ledger { version: 9, ..ledger }).unwrap();
+        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 1");
     }
 }

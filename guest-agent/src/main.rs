@@ -38,14 +38,9 @@ fn main() -> ExitCode {
         Error::Usage { arguments }.log();
         return ExitCode::from(2);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = runtime
-        .map_err(|source| Error::System {
-            doing: "start the event loop",
-            source,
-        })
+        .map_err(|source| Error::System { doing: "start the event loop", source })
         .and_then(|runtime| runtime.block_on(serve::serve()));
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -25,20 +25,12 @@ const MODULE_LIMIT: Duration = Duration::from_secs(20);
 pub async fn meet(needs: &Needs) -> Result<(), Failure> {
     for command in &needs.commands {
         if !is_command(command) {
-            return Err(Failure::Missing {
-                what: format!("command `{command}`"),
-            });
+            return Err(Failure::Missing { what: format!("command `{command}`") });
         }
     }
     for module in &needs.modules {
-        if !has_module(module)?
-            && exec::help("modprobe", &[module], MODULE_LIMIT)
-                .await
-                .is_err()
-        {
-            return Err(Failure::Missing {
-                what: format!("kernel module `{module}`"),
-            });
+        if !has_module(module)? && exec::help("modprobe", &[module], MODULE_LIMIT).await.is_err() {
+            return Err(Failure::Missing { what: format!("kernel module `{module}`") });
         }
     }
     for &needed in &needs.services {
@@ -58,11 +50,7 @@ pub fn refuse_existing(plan: &Plan) -> Result<(), Failure> {
         return Err(exists(format!("namespace `{name}`")));
     }
     // A dangling link exists too, hence not `Path::exists`.
-    match plan
-        .files
-        .iter()
-        .find(|file| fs::symlink_metadata(file).is_ok())
-    {
+    match plan.files.iter().find(|file| fs::symlink_metadata(file).is_ok()) {
         Some(file) => Err(exists(format!("file `{file}`"))),
         None => Ok(()),
     }
@@ -77,17 +65,12 @@ fn is_command(name: &str) -> bool {
 
 fn has_module(name: &str) -> Result<bool, Error> {
     // The kernel knows a loaded module by underscores, whatever its file is called.
-    if Path::new("/sys/module")
-        .join(name.replace('-', "_"))
-        .exists()
-    {
+    if Path::new("/sys/module").join(name.replace('-', "_")).exists() {
         return Ok(true);
     }
     let release = Path::new("/proc/sys/kernel/osrelease");
     let release = fs::read_to_string(release).map_err(Error::file("read", release))?;
-    let list = Path::new("/lib/modules")
-        .join(release.trim())
-        .join("modules.builtin");
+    let list = Path::new("/lib/modules").join(release.trim()).join("modules.builtin");
     // A guest without the list can still load modules, which is tried next.
     Ok(fs::read_to_string(list).is_ok_and(|list| is_listed(&list, name)))
 }
@@ -95,9 +78,7 @@ fn has_module(name: &str) -> Result<bool, Error> {
 /// Looks for a module in a list of lines such as `kernel/net/8021q/8021q.ko`.
 fn is_listed(builtin: &str, name: &str) -> bool {
     let same = |file: &str| file.replace('-', "_") == name.replace('-', "_");
-    let files = builtin
-        .lines()
-        .filter_map(|line| line.rsplit('/').next()?.strip_suffix(".ko"));
+    let files = builtin.lines().filter_map(|line| line.rsplit('/').next()?.strip_suffix(".ko"));
     files.into_iter().any(same)
 }
 

@@ -110,62 +110,36 @@ impl Netlink {
             let _reactor = runtime.enter();
             rtnetlink::new_connection()
         });
-        let (connection, handle, _unsolicited) = opened.await?.map_err(|source| Error::System {
-            doing: "open a netlink socket",
-            source,
-        })?;
+        let (connection, handle, _unsolicited) = opened
+            .await?
+            .map_err(|source| Error::System { doing: "open a netlink socket", source })?;
         tokio::spawn(connection);
-        Ok(Self {
-            handle,
-            place: place.clone(),
-        })
+        Ok(Self { handle, place: place.clone() })
     }
 
     fn refused(&self, doing: &'static str) -> impl Fn(rtnetlink::Error) -> Error {
         let place = self.place.clone();
-        move |source| Error::Netlink {
-            doing,
-            place: place.clone(),
-            source,
-        }
+        move |source| Error::Netlink { doing, place: place.clone(), source }
     }
 
     /// Returns the interfaces, in the kernel's order.
     pub async fn links(&self) -> Result<Vec<Link>, Error> {
-        let links = self
-            .handle
-            .link()
-            .get()
-            .execute()
-            .map_ok(read_link)
-            .try_collect();
+        let links = self.handle.link().get().execute().map_ok(read_link).try_collect();
         links.await.map_err(self.refused("list the interfaces"))
     }
 
     /// Returns the IPv4 addresses.
     pub async fn addresses(&self) -> Result<Vec<Address>, Error> {
-        let addresses = self
-            .handle
-            .address()
-            .get()
-            .execute()
-            .try_filter_map(async |message| {
-                let find = |attribute: &AddressAttribute| match attribute {
-                    AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
-                    _ => None,
-                };
-                let (link, prefix) = (message.header.index, message.header.prefix_len);
-                let address = message.attributes.iter().find_map(find);
-                Ok(address.map(|address| Address {
-                    link,
-                    address,
-                    prefix,
-                }))
-            });
-        addresses
-            .try_collect()
-            .await
-            .map_err(self.refused("list the addresses"))
+        let addresses = self.handle.address().get().execute().try_filter_map(async |message| {
+            let find = |attribute: &AddressAttribute| match attribute {
+                AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+                _ => None,
+            };
+            let (link, prefix) = (message.header.index, message.header.prefix_len);
+            let address = message.attributes.iter().find_map(find);
+            Ok(address.map(|address| Address { link, address, prefix }))
+        });
+        addresses.try_collect().await.map_err(self.refused("list the addresses"))
     }
 
     /// Returns the IPv4 unicast routes of the main table.
@@ -174,10 +148,7 @@ impl Netlink {
         all.header.address_family = AddressFamily::Inet;
         let routes = self.handle.route().get(all).execute();
         let routes = routes.try_filter_map(async |message| Ok(read_route(&message)));
-        routes
-            .try_collect()
-            .await
-            .map_err(self.refused("list the routes"))
+        routes.try_collect().await.map_err(self.refused("list the routes"))
     }
 
     /// Returns the index of the interface through which an address is reached; `None` if no
@@ -186,9 +157,7 @@ impl Netlink {
         let mut question = RouteMessage::default();
         question.header.address_family = AddressFamily::Inet;
         question.header.destination_prefix_length = 32;
-        question
-            .attributes
-            .push(RouteAttribute::Destination(RouteAddress::Inet(address)));
+        question.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(address)));
         let answer = match self.handle.route().get(question).execute().try_next().await {
             Err(rtnetlink::Error::NetlinkError(message))
                 if [-libc::ENETUNREACH, -libc::EHOSTUNREACH].contains(&message.raw_code()) =>
@@ -206,17 +175,10 @@ impl Netlink {
 
     /// Returns the IPv4 neighbours whose hardware address is known.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, Error> {
-        let request = self
-            .handle
-            .neighbours()
-            .get()
-            .set_address_family(AddressFamily::Inet);
+        let request = self.handle.neighbours().get().set_address_family(AddressFamily::Inet);
         let neighbours = request.execute().try_filter_map(async |message| {
-            let unknown = [
-                NeighbourState::Failed,
-                NeighbourState::Incomplete,
-                NeighbourState::Noarp,
-            ];
+            let unknown =
+                [NeighbourState::Failed, NeighbourState::Incomplete, NeighbourState::Noarp];
             if unknown.contains(&message.header.state) {
                 return Ok(None);
             }
@@ -230,14 +192,9 @@ impl Netlink {
                     _ => {}
                 }
             }
-            Ok(address
-                .zip(mac)
-                .map(|(address, mac)| Neighbour { address, mac }))
+            Ok(address.zip(mac).map(|(address, mac)| Neighbour { address, mac }))
         });
-        neighbours
-            .try_collect()
-            .await
-            .map_err(self.refused("list the neighbours"))
+        neighbours.try_collect().await.map_err(self.refused("list the neighbours"))
     }
 
     /// Returns the number that this namespace has for another; `None` if it has none for it.
@@ -250,29 +207,19 @@ impl Netlink {
         let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetNsId(question));
         request.header.flags = NLM_F_REQUEST;
         let doing = "ask for the number of a namespace";
-        let answers = self
-            .handle
-            .clone()
-            .request(request)
-            .map_err(self.refused(doing))?;
+        let answers = self.handle.clone().request(request).map_err(self.refused(doing))?;
         let number = |answer: NetlinkMessage<RouteNetlinkMessage>| match answer.payload {
             NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNsId(message)) => {
-                message
-                    .attributes
-                    .into_iter()
-                    .find_map(|attribute| match attribute {
-                        // The kernel's "not assigned".
-                        NsidAttribute::Id(-1) => None,
-                        NsidAttribute::Id(number) => Some(number),
-                        _ => None,
-                    })
+                message.attributes.into_iter().find_map(|attribute| match attribute {
+                    // The kernel's "not assigned".
+                    NsidAttribute::Id(-1) => None,
+                    NsidAttribute::Id(number) => Some(number),
+                    _ => None,
+                })
             }
             _ => None,
         };
-        let numbers: Vec<i32> = answers
-            .filter_map(async |answer| number(answer))
-            .collect()
-            .await;
+        let numbers: Vec<i32> = answers.filter_map(async |answer| number(answer)).collect().await;
         Ok(numbers.first().copied())
     }
 
@@ -294,9 +241,7 @@ pub fn mac_text(mac: Mac) -> String {
 
 /// Reads a hardware address, in either case.
 pub fn parse_mac(text: &str) -> Option<Mac> {
-    let bytes = text
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).ok());
+    let bytes = text.split(':').map(|byte| u8::from_str_radix(byte, 16).ok());
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
@@ -348,11 +293,7 @@ fn read_route(message: &RouteMessage) -> Option<Route> {
         return None;
     }
     let prefix = header.destination_prefix_length;
-    let mut route = Route {
-        network: Ipv4Addr::UNSPECIFIED,
-        prefix,
-        link: None,
-    };
+    let mut route = Route { network: Ipv4Addr::UNSPECIFIED, prefix, link: None };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(network)) => route.network = *network,
@@ -371,12 +312,7 @@ mod tests {
     fn hardware_addresses_are_read_in_either_case_and_written_in_lower() {
         let mac = parse_mac("5A:00:ff:01:02:0b").unwrap();
         assert_eq!(mac_text(mac), "5a:00:ff:01:02:0b");
-        for text in [
-            "",
-            "5a:00:ff:01:02",
-            "5a:00:ff:01:02:0b:0c",
-            "5a:00:ff:01:02:zz",
-        ] {
+        for text in ["", "5a:00:ff:01:02", "5a:00:ff:01:02:0b:0c", "5a:00:ff:01:02:zz"] {
             assert_eq!(parse_mac(text), None, "{text}");
         }
     }

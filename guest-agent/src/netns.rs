@@ -34,18 +34,13 @@ pub fn path(place: &Place) -> PathBuf {
 
 /// Opens a place's namespace, for the kernel's calls that want a descriptor of it.
 pub fn open(place: &Place) -> Result<File, Error> {
-    File::open(path(place)).map_err(|source| Error::Namespace {
-        place: place.clone(),
-        source,
-    })
+    File::open(path(place)).map_err(|source| Error::Namespace { place: place.clone(), source })
 }
 
 /// Returns the inode number that identifies a place's namespace.
 pub fn inode(place: &Place) -> Result<u64, Error> {
-    let metadata = fs::metadata(path(place)).map_err(|source| Error::Namespace {
-        place: place.clone(),
-        source,
-    })?;
+    let metadata = fs::metadata(path(place))
+        .map_err(|source| Error::Namespace { place: place.clone(), source })?;
     Ok(metadata.ino())
 }
 
@@ -80,10 +75,7 @@ where
     T: Send + 'static,
     W: FnOnce() -> T + Send + 'static,
 {
-    let failed = |source| Error::Namespace {
-        place: place.clone(),
-        source,
-    };
+    let failed = |source| Error::Namespace { place: place.clone(), source };
     let namespace = match place {
         Place::Root => None,
         Place::Namespace(_) => Some(open(place)?),
@@ -99,14 +91,7 @@ where
         // The asker may have been cancelled; then nobody wants the answer.
         let _unwanted = answer.send(entered());
     };
-    thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(body)
-        .map_err(failed)?;
+    thread::Builder::new().stack_size(STACK_BYTES).spawn(body).map_err(failed)?;
     let gone = |_| io::Error::other("the thread ended without an answer");
-    answered
-        .await
-        .map_err(gone)
-        .and_then(|result| result)
-        .map_err(failed)
+    answered.await.map_err(gone).and_then(|result| result).map_err(failed)
 }

@@ -38,10 +38,7 @@ const DRAINED_BYTES: usize = 1 << 20;
 
 /// Makes a pipe: the agent's end, and the command's end for its standard output or error.
 pub fn pipe() -> Result<(Receiver, Stdio), Error> {
-    let system = |source| Error::System {
-        doing: "make a pipe",
-        source,
-    };
+    let system = |source| Error::System { doing: "make a pipe", source };
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| system(errno.into()))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", theirs.as_raw_fd()));
     let both = OpenOptions::new().read(true).write(true).open(&path);
@@ -106,10 +103,7 @@ impl Pipes {
     /// # Errors
     /// [`Error::System`] if a pipe can't be read.
     pub async fn drain(&mut self, tap: &mut Tap) -> Result<(), Error> {
-        for (stream, pipe) in [
-            (Stream::Stdout, &self.stdout),
-            (Stream::Stderr, &self.stderr),
-        ] {
+        for (stream, pipe) in [(Stream::Stdout, &self.stdout), (Stream::Stderr, &self.stderr)] {
             let mut drained = 0;
             while drained < DRAINED_BYTES {
                 match read(pipe, &mut self.stdout_buffer) {
@@ -128,10 +122,7 @@ impl Pipes {
 }
 
 fn unreadable(source: std::io::Error) -> Error {
-    Error::System {
-        doing: "read what a command prints",
-        source,
-    }
+    Error::System { doing: "read what a command prints", source }
 }
 
 /// Sees all that one command prints: forwards the beginning, keeps what is asked for later.
@@ -151,11 +142,7 @@ impl Tap {
     /// Forwards output to the host.
     pub fn forwarding(outbox: &Outbox, place: &Place, background: Option<&str>) -> Self {
         let background = background.map(str::to_owned);
-        Self {
-            outbox: Some(outbox.clone()),
-            background,
-            ..Self::silent(place)
-        }
+        Self { outbox: Some(outbox.clone()), background, ..Self::silent(place) }
     }
 
     /// Keeps output to itself.
@@ -174,10 +161,7 @@ impl Tap {
 
     /// Looks for a text from now on.
     pub fn looking_for(self, text: &str) -> Self {
-        Self {
-            search: Some(Search::new(text)),
-            ..self
-        }
+        Self { search: Some(Search::new(text)), ..self }
     }
 
     /// Returns the beginning of standard output.
@@ -187,11 +171,7 @@ impl Tap {
 
     /// Returns the last lines of standard error, or, if it is empty, of what was printed at all.
     pub fn last_words(&self) -> String {
-        let words = if self.stderr_tail.is_empty() {
-            &self.stdout
-        } else {
-            &self.stderr_tail
-        };
+        let words = if self.stderr_tail.is_empty() { &self.stdout } else { &self.stderr_tail };
         let text = String::from_utf8_lossy(words);
         let lines: Vec<&str> = text.trim().lines().rev().take(3).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("; ")
@@ -217,8 +197,7 @@ impl Tap {
         match stream {
             Stream::Stdout => {
                 let room = KEPT_BYTES.saturating_sub(self.stdout.len());
-                self.stdout
-                    .extend_from_slice(&bytes[..bytes.len().min(room)]);
+                self.stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
             Stream::Stderr => {
                 self.stderr_tail.extend_from_slice(bytes);
@@ -234,14 +213,7 @@ impl Tap {
         if length > 0 {
             let (place, background) = (self.place.clone(), self.background.clone());
             let bytes = bytes[..length].to_vec();
-            outbox
-                .send(Event::Output {
-                    place,
-                    background,
-                    stream,
-                    bytes,
-                })
-                .await;
+            outbox.send(Event::Output { place, background, stream, bytes }).await;
         }
     }
 }
@@ -257,11 +229,7 @@ struct Search {
 
 impl Search {
     fn new(text: &str) -> Self {
-        Self {
-            text: text.as_bytes().to_vec(),
-            ends: [Vec::new(), Vec::new()],
-            found: false,
-        }
+        Self { text: text.as_bytes().to_vec(), ends: [Vec::new(), Vec::new()], found: false }
     }
 
     fn look(&mut self, stream: Stream, bytes: &[u8]) {
@@ -272,9 +240,7 @@ impl Search {
         end.extend_from_slice(bytes);
         // An empty text is found in the first byte.
         let length = self.text.len().max(1);
-        self.found |= end
-            .windows(length)
-            .any(|window| window.starts_with(&self.text));
+        self.found |= end.windows(length).any(|window| window.starts_with(&self.text));
         let excess = end.len().saturating_sub(length - 1);
         end.drain(..excess);
     }

@@ -19,9 +19,7 @@ pub fn read(pid: u32) -> Option<Process> {
 
 /// Reads several, leaving out those that are gone.
 pub fn read_all(pids: &[u32]) -> BTreeMap<u32, Process> {
-    pids.iter()
-        .filter_map(|&pid| Some((pid, read(pid)?)))
-        .collect()
+    pids.iter().filter_map(|&pid| Some((pid, read(pid)?))).collect()
 }
 
 /// Returns the process that does the work: from `first` down as long as each has one child.
@@ -33,15 +31,12 @@ pub fn worker(first: u32, processes: &BTreeMap<u32, Process>) -> Option<u32> {
     let mut worker = if processes.contains_key(&first) {
         first
     } else {
-        let mut tops = processes
-            .iter()
-            .filter(|(_, process)| !processes.contains_key(&process.parent));
+        let mut tops =
+            processes.iter().filter(|(_, process)| !processes.contains_key(&process.parent));
         *tops.next()?.0
     };
     loop {
-        let mut children = processes
-            .iter()
-            .filter(|(_, process)| process.parent == worker);
+        let mut children = processes.iter().filter(|(_, process)| process.parent == worker);
         match (children.next(), children.next()) {
             (Some((&child, _)), None) => worker = child,
             (Some(_) | None, _) => return Some(worker),
@@ -52,10 +47,7 @@ pub fn worker(first: u32, processes: &BTreeMap<u32, Process>) -> Option<u32> {
 /// Returns the processes that have no child among these: not the shells above them.
 pub fn leaves(processes: &BTreeMap<u32, Process>) -> impl Iterator<Item = (u32, &Process)> {
     let is_parent = |pid: u32| processes.values().any(|process| process.parent == pid);
-    processes
-        .iter()
-        .map(|(&pid, process)| (pid, process))
-        .filter(move |(pid, _)| !is_parent(*pid))
+    processes.iter().map(|(&pid, process)| (pid, process)).filter(move |(pid, _)| !is_parent(*pid))
 }
 
 /// Says whether a process is `ancestor` or a descendant of it.
@@ -75,10 +67,7 @@ fn parse_stat(stat: &str) -> Option<Process> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
     let parent = after.split_whitespace().nth(1)?.parse().ok()?;
-    Some(Process {
-        parent,
-        name: name.to_owned(),
-    })
+    Some(Process { parent, name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -86,26 +75,14 @@ mod tests {
     use super::*;
 
     fn family(members: &[(u32, u32)]) -> BTreeMap<u32, Process> {
-        let process = |parent| Process {
-            parent,
-            name: "x".to_owned(),
-        };
-        members
-            .iter()
-            .map(|&(pid, parent)| (pid, process(parent)))
-            .collect()
+        let process = |parent| Process { parent, name: "x".to_owned() };
+        members.iter().map(|&(pid, parent)| (pid, process(parent))).collect()
     }
 
     #[test]
     fn a_name_with_parentheses_is_read_whole() {
         let process = parse_stat("12 (a) b (c)) S 7 12 12 0").unwrap();
-        assert_eq!(
-            process,
-            Process {
-                parent: 7,
-                name: "a) b (c)".to_owned()
-            }
-        );
+        assert_eq!(process, Process { parent: 7, name: "a) b (c)".to_owned() });
     }
 
     #[test]

@@ -30,11 +30,7 @@ enum Next {
 pub async fn serve() -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let (inbox, outbox, writer) = wire::open(&hello()?)?;
-    let mut session = Session {
-        inbox,
-        outbox,
-        lab: None,
-    };
+    let mut session = Session { inbox, outbox, lab: None };
     let served = session.run(&mut signals).await;
     let Session { outbox, lab, .. } = session;
     if let Some(lab) = lab {
@@ -49,12 +45,7 @@ pub async fn serve() -> Result<(), Error> {
 }
 
 fn hello() -> Result<Hello, Error> {
-    let system = |doing| {
-        move |errno: nix::Error| Error::System {
-            doing,
-            source: errno.into(),
-        }
-    };
+    let system = |doing| move |errno: nix::Error| Error::System { doing, source: errno.into() };
     let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(system("read the clock"))?;
     let kernel = uname().map_err(system("ask the kernel for its name"))?;
     let seconds = u64::try_from(uptime.tv_sec()).unwrap_or_default();
@@ -96,10 +87,7 @@ impl Session {
         match request {
             Request::Open(plan) => {
                 if self.lab.is_some() {
-                    return Err(refused(
-                        format!("open lab `{}`", plan.lab),
-                        "while one is open",
-                    ));
+                    return Err(refused(format!("open lab `{}`", plan.lab), "while one is open"));
                 }
                 self.lab = Some(Lab::open(*plan).await?);
                 self.outbox.send(Event::Opened).await;
@@ -114,11 +102,7 @@ impl Session {
                 let lab =
                     lab.ok_or_else(|| refused("close a lab".to_owned(), "while none is open"))?;
                 // Kept, only the lock goes: cgroup, ledger and processes stay as they are.
-                let removal = if keep {
-                    Removal::default()
-                } else {
-                    lab.end().await
-                };
+                let removal = if keep { Removal::default() } else { lab.end().await };
                 self.tell_closed(removal).await;
             }
             Request::Reset => {
@@ -157,13 +141,7 @@ impl Session {
         if inbox.has_ended() {
             return Ok(Next::End);
         }
-        outbox
-            .send(Event::StepEnded {
-                step: index,
-                passed: false,
-                millis: 0,
-            })
-            .await;
+        outbox.send(Event::StepEnded { step: index, passed: false, millis: 0 }).await;
         Ok(Next::Request)
     }
 
@@ -174,10 +152,7 @@ impl Session {
 }
 
 fn refused(asked: String, problem: &str) -> Failure {
-    Failure::Protocol {
-        asked,
-        problem: problem.to_owned(),
-    }
+    Failure::Protocol { asked, problem: problem.to_owned() }
 }
 
 /// The signals that end a session: from a person, from the system, from a lost terminal.
@@ -190,10 +165,7 @@ struct Signals {
 impl Signals {
     fn listen() -> Result<Self, Error> {
         let listen = |kind| {
-            signal(kind).map_err(|source| Error::System {
-                doing: "listen for signals",
-                source,
-            })
+            signal(kind).map_err(|source| Error::System { doing: "listen for signals", source })
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,

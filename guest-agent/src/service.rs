@@ -38,7 +38,5 @@ async fn start_openvswitch() -> Result<(), Failure> {
         switch::bridge_names().await?;
         return Ok(());
     }
-    Err(Failure::Missing {
-        what: "running service `openvswitch`".to_owned(),
-    })
+    Err(Failure::Missing { what: "running service `openvswitch`".to_owned() })
 }

@@ -27,23 +27,14 @@ pub async fn run(lab: &mut Lab, index: u32, outbox: &Outbox) -> bool {
     outbox.send(Event::StepStarted { step: index }).await;
     let passed = run_all(lab, index, outbox).await.is_ok();
     let millis = milliseconds(begun.elapsed());
-    outbox
-        .send(Event::StepEnded {
-            step: index,
-            passed,
-            millis,
-        })
-        .await;
+    outbox.send(Event::StepEnded { step: index, passed, millis }).await;
     passed
 }
 
 async fn run_all(lab: &mut Lab, index: u32, outbox: &Outbox) -> Result<(), Stopped> {
     let plan = lab.plan.clone();
     // An index that the plan does not have was refused before; then nothing is there to run.
-    let Some(step) = usize::try_from(index)
-        .ok()
-        .and_then(|index| plan.steps.get(index))
-    else {
+    let Some(step) = usize::try_from(index).ok().and_then(|index| plan.steps.get(index)) else {
         return Err(Stopped);
     };
     for action in &step.actions {
@@ -87,9 +78,7 @@ async fn run_command(lab: &mut Lab, command: &Command, outbox: &Outbox) -> Resul
     let mut tap = Tap::forwarding(outbox, &command.place, None);
     let cgroup = lab.next_cgroup("command")?;
     let running = exec::start(&command.place, &command.text, &lab.values, cgroup)?;
-    let ended = running
-        .finish(Duration::from_millis(command.within_ms), &mut tap)
-        .await?;
+    let ended = running.finish(Duration::from_millis(command.within_ms), &mut tap).await?;
     let failed = |expected: String| Failure::Command {
         line: command.line,
         place: command.place.clone(),
@@ -107,12 +96,7 @@ async fn run_command(lab: &mut Lab, command: &Command, outbox: &Outbox) -> Resul
         )),
         None => None,
     };
-    outbox
-        .send(Event::CommandEnded {
-            exit: ended.exit,
-            millis: milliseconds(ended.took),
-        })
-        .await;
+    outbox.send(Event::CommandEnded { exit: ended.exit, millis: milliseconds(ended.took) }).await;
     if let Some((name, value)) = kept {
         keep(lab, name, value, outbox).await;
     }
@@ -142,21 +126,14 @@ async fn start_background(
     lab.backgrounds.insert(name.clone(), background);
     let value = pid_name(&name);
     let millis = milliseconds(begun.elapsed());
-    outbox
-        .send(Event::BackgroundReady { name, pid, millis })
-        .await;
+    outbox.send(Event::BackgroundReady { name, pid, millis }).await;
     keep(lab, &value, pid.to_string(), outbox).await;
     Ok(())
 }
 
 async fn keep(lab: &mut Lab, name: &str, value: String, outbox: &Outbox) {
     lab.values.keep(name, &value);
-    outbox
-        .send(Event::Kept {
-            name: name.to_owned(),
-            value,
-        })
-        .await;
+    outbox.send(Event::Kept { name: name.to_owned(), value }).await;
 }
 
 /// Returns the name under which a background command's process id is known.
@@ -184,9 +161,7 @@ fn rule_words(rule: ExitRule) -> String {
 /// # Errors
 /// What was expected instead, in words.
 fn value(stdout: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(stdout)
-        .map_err(|_| "UTF-8 output".to_owned())?
-        .trim();
+    let text = std::str::from_utf8(stdout).map_err(|_| "UTF-8 output".to_owned())?.trim();
     match text.len() {
         0 => Err("some output".to_owned()),
         length if length > VALUE_BYTES => Err(format!("at most {VALUE_BYTES} bytes of output")),
@@ -217,10 +192,7 @@ mod tests {
         assert_eq!(value(b" 10.0.0.1\n"), Ok("10.0.0.1".to_owned()));
         assert_eq!(value(b" \n"), Err("some output".to_owned()));
         assert_eq!(value(&[0xff]), Err("UTF-8 output".to_owned()));
-        assert_eq!(
-            value(&[b'x'; 4097]),
-            Err("at most 4096 bytes of output".to_owned())
-        );
+        assert_eq!(value(&[b'x'; 4097]), Err("at most 4096 bytes of output".to_owned()));
     }
 
     #[test]

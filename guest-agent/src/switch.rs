@@ -29,11 +29,7 @@ pub fn is_there() -> bool {
 /// # Errors
 /// [`Error::Database`] if it runs and gives no usable answer.
 pub async fn bridge_names() -> Result<Vec<String>, Error> {
-    Ok(bridges()
-        .await?
-        .into_iter()
-        .map(|bridge| bridge.name)
-        .collect())
+    Ok(bridges().await?.into_iter().map(|bridge| bridge.name).collect())
 }
 
 /// Returns all bridges with their ports; none if the switch doesn't run.
@@ -41,17 +37,11 @@ pub async fn bridge_names() -> Result<Vec<String>, Error> {
 /// # Errors
 /// [`Error::Database`] if it runs and gives no usable answer.
 pub async fn bridges() -> Result<Vec<Switch>, Error> {
-    let failed = |problem: String| Error::Database {
-        path: SOCKET.into(),
-        problem,
-    };
+    let failed = |problem: String| Error::Database { path: SOCKET.into(), problem };
     let stream = match UnixStream::connect(SOCKET).await {
         Ok(stream) => stream,
         Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused
-            ) =>
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
         {
             return Ok(Vec::new());
         }
@@ -59,9 +49,7 @@ pub async fn bridges() -> Result<Vec<Switch>, Error> {
     };
     let answered = timeout(LIMIT, ask(stream)).await;
     let late = |_| failed(format!("no answer in {} s", LIMIT.as_secs()));
-    let answer = answered
-        .map_err(late)?
-        .map_err(|error| failed(error.to_string()))?;
+    let answer = answered.map_err(late)?.map_err(|error| failed(error.to_string()))?;
     read_bridges(&answer).ok_or_else(|| failed(format!("an answer that is none: {answer}")))
 }
 
@@ -83,10 +71,7 @@ async fn ask(mut stream: UnixStream) -> std::io::Result<Value> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         // Messages follow each other without any mark between them.
-        match serde_json::Deserializer::from_slice(&text)
-            .into_iter::<Value>()
-            .next()
-        {
+        match serde_json::Deserializer::from_slice(&text).into_iter::<Value>().next() {
             Some(Ok(answer)) => return Ok(answer),
             Some(Err(error)) if !error.is_eof() => return Err(error.into()),
             Some(Err(_)) | None => {}
@@ -106,13 +91,8 @@ fn read_bridges(answer: &Value) -> Option<Vec<Switch>> {
     let mut bridges = Vec::new();
     for row in rows(0)? {
         let name = row["name"].as_str()?.to_owned();
-        let of_bridge = identifiers(&row["ports"])?
-            .into_iter()
-            .filter_map(|id| ports.get(id));
-        let mut ports: Vec<_> = of_bridge
-            .filter(|port| port.name != name)
-            .cloned()
-            .collect();
+        let of_bridge = identifiers(&row["ports"])?.into_iter().filter_map(|id| ports.get(id));
+        let mut ports: Vec<_> = of_bridge.filter(|port| port.name != name).cloned().collect();
         ports.sort_by(|one, other| one.name.cmp(&other.name));
         bridges.push(Switch { name, ports });
     }
@@ -124,11 +104,7 @@ fn read_bridges(answer: &Value) -> Option<Vec<Switch>> {
 fn identifiers(column: &Value) -> Option<Vec<&str>> {
     match column[0].as_str()? {
         "uuid" => Some(vec![column[1].as_str()?]),
-        "set" => column[1]
-            .as_array()?
-            .iter()
-            .map(|id| id[1].as_str())
-            .collect(),
+        "set" => column[1].as_array()?.iter().map(|id| id[1].as_str()).collect(),
         _ => None,
     }
 }
@@ -151,31 +127,19 @@ mod tests {
                 { "_uuid": ["uuid", "e"], "name": "ovs2", "tag": ["set", []] },
             ]},
         ]});
-        let port = |name: &str, tag| SwitchPort {
-            name: name.to_owned(),
-            tag,
-        };
+        let port = |name: &str, tag| SwitchPort { name: name.to_owned(), tag };
         let ovs1 = vec![port("trunk", None), port("veth-r", Some(100))];
         assert_eq!(
             read_bridges(&answer).unwrap(),
             [
-                Switch {
-                    name: "ovs1".to_owned(),
-                    ports: ovs1
-                },
-                Switch {
-                    name: "ovs2".to_owned(),
-                    ports: vec![]
-                },
+                Switch { name: "ovs1".to_owned(), ports: ovs1 },
+                Switch { name: "ovs2".to_owned(), ports: vec![] },
             ]
         );
     }
 
     #[test]
     fn an_answer_of_another_shape_is_none() {
-        assert_eq!(
-            read_bridges(&json!({ "id": 0, "error": "unknown database" })),
-            None
-        );
+        assert_eq!(read_bridges(&json!({ "id": 0, "error": "unknown database" })), None);
     }
 }

@@ -54,19 +54,13 @@ pub async fn remove(ledger: &Ledger) -> Removal {
         Err(error) => removal.errors.push(error.to_string()),
     }
     for folder in &ledger.etc_folders {
-        removal.note(
-            format!("folder `{}`", folder.display()),
-            remove_path(folder),
-        );
+        removal.note(format!("folder `{}`", folder.display()), remove_path(folder));
     }
     for file in ledger.files.iter().rev() {
         removal.note(format!("file `{file}`"), remove_path(Path::new(file)));
     }
     if let Some(cgroup) = cgroup {
-        removal.note(
-            "cgroup of the lab".to_owned(),
-            cgroup.remove().map(|()| false),
-        );
+        removal.note("cgroup of the lab".to_owned(), cgroup.remove().map(|()| false));
     }
     if removal.errors.is_empty() {
         removal.note("ledger".to_owned(), Ledger::remove().map(|()| false));

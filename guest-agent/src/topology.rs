@@ -42,26 +42,16 @@ pub async fn measure(lab: Option<&Lab>) -> Result<Topology, Error> {
     for place in &places {
         all.push(measure_place(place, &places).await?);
     }
-    let mut processes = lab
-        .map(processes_by_namespace)
-        .transpose()?
-        .unwrap_or_default();
+    let mut processes = lab.map(processes_by_namespace).transpose()?.unwrap_or_default();
     let mut namespaces = Vec::new();
     for measured in &all {
         namespaces.push(Namespace {
             place: measured.place.clone(),
-            interfaces: measured
-                .links
-                .iter()
-                .map(|link| describe(link, measured, &all))
-                .collect(),
+            interfaces: measured.links.iter().map(|link| describe(link, measured, &all)).collect(),
             processes: processes.remove(&measured.inode).unwrap_or_default(),
         });
     }
-    Ok(Topology {
-        namespaces,
-        switches: switch::bridges().await?,
-    })
+    Ok(Topology { namespaces, switches: switch::bridges().await? })
 }
 
 async fn measure_place(place: &Place, places: &[Place]) -> Result<Measured, Error> {
@@ -76,27 +66,16 @@ async fn measure_place(place: &Place, places: &[Place]) -> Result<Measured, Erro
         }
     }
     let (addresses, inode) = (netlink.addresses().await?, netns::inode(place)?);
-    Ok(Measured {
-        place: place.clone(),
-        inode,
-        links,
-        addresses,
-        numbers,
-    })
+    Ok(Measured { place: place.clone(), inode, links, addresses, numbers })
 }
 
 fn describe(link: &Link, measured: &Measured, all: &[Measured]) -> Interface {
-    let own = measured
-        .addresses
-        .iter()
-        .filter(|address| address.link == link.index);
+    let own = measured.addresses.iter().filter(|address| address.link == link.index);
     Interface {
         name: link.name.clone(),
         up: link.is_up,
         mac: link.mac.map(mac_text),
-        addresses: own
-            .map(|it| format!("{}/{}", it.address, it.prefix))
-            .collect(),
+        addresses: own.map(|it| format!("{}/{}", it.address, it.prefix)).collect(),
         peer: find_peer(link, measured, all),
     }
 }
@@ -111,10 +90,7 @@ fn find_peer(link: &Link, measured: &Measured, all: &[Measured]) -> Option<Peer>
     };
     let there = all.iter().find(|other| other.place == *place)?;
     let end = there.links.iter().find(|other| other.index == index)?;
-    Some(Peer {
-        place: place.clone(),
-        name: end.name.clone(),
-    })
+    Some(Peer { place: place.clone(), name: end.name.clone() })
 }
 
 /// Names what the lab runs, by the inode of its network namespace: background commands by their
@@ -126,11 +102,7 @@ fn processes_by_namespace(lab: &Lab) -> Result<BTreeMap<u64, Vec<String>>, Error
         let is_it = |(_, background): &(&String, &crate::background::Background)| {
             process::is_within(pid, background.pid, &processes)
         };
-        let background = lab
-            .backgrounds
-            .iter()
-            .find(is_it)
-            .map(|(name, _)| name.clone());
+        let background = lab.backgrounds.iter().find(is_it).map(|(name, _)| name.clone());
         let name = background.unwrap_or_else(|| process.name.clone());
         if let Some(inode) = netns::inode_of_process(pid) {
             let names = named.entry(inode).or_default();
@@ -163,17 +135,8 @@ mod tests {
 
     fn place(name: &str, links: Vec<Link>, numbers: &[(i32, &str)]) -> Measured {
         let place = |name: &str| Place::from(name.to_owned());
-        let numbers = numbers
-            .iter()
-            .map(|&(number, name)| (number, place(name)))
-            .collect();
-        Measured {
-            place: place(name),
-            inode: 0,
-            links,
-            addresses: vec![],
-            numbers,
-        }
+        let numbers = numbers.iter().map(|&(number, name)| (number, place(name))).collect();
+        Measured { place: place(name), inode: 0, links, addresses: vec![], numbers }
     }
 
     #[test]
@@ -189,13 +152,8 @@ mod tests {
             place("blue", vec![link(2, "eth0-b", 6, Some(0))], &[(0, "root")]),
         ];
         let peers = |measured: &Measured| {
-            let peers = measured
-                .links
-                .iter()
-                .filter_map(|link| find_peer(link, measured, &all));
-            peers
-                .map(|peer| format!("{} in {}", peer.name, peer.place))
-                .collect::<Vec<_>>()
+            let peers = measured.links.iter().filter_map(|link| find_peer(link, measured, &all));
+            peers.map(|peer| format!("{} in {}", peer.name, peer.place)).collect::<Vec<_>>()
         };
         assert_eq!(peers(&all[0]), ["eth0-r in red", "eth0-b in blue"]);
         assert_eq!(peers(&all[1]), ["veth-r in root"]);
@@ -204,11 +162,7 @@ mod tests {
 
     #[test]
     fn both_ends_in_one_namespace_find_each_other() {
-        let all = [place(
-            "root",
-            vec![link(1, "a", 2, None), link(2, "b", 1, None)],
-            &[],
-        )];
+        let all = [place("root", vec![link(1, "a", 2, None), link(2, "b", 1, None)], &[])];
         let peer = find_peer(&all[0].links[0], &all[0], &all).unwrap();
         assert_eq!((peer.place, peer.name), (Place::Root, "b".to_owned()));
     }

@@ -59,9 +59,8 @@ impl Values {
             if name.is_empty() {
                 expanded.push('$');
             } else {
-                let value = self.0.get(name).ok_or_else(|| UnknownValue {
-                    name: name.to_owned(),
-                })?;
+                let value =
+                    self.0.get(name).ok_or_else(|| UnknownValue { name: name.to_owned() })?;
                 expanded.push_str(&quote(value));
             }
             rest = &after[name.len()..];
@@ -108,17 +107,11 @@ mod tests {
     #[test]
     fn an_unknown_name_is_named() {
         let error = values().expand("$RED_IP $BLUE_IP").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`$BLUE_IP` is not known: no earlier step keeps it"
-        );
+        assert_eq!(error.to_string(), "`$BLUE_IP` is not known: no earlier step keeps it");
     }
 
     #[test]
     fn a_value_in_a_pattern_matches_only_itself() {
-        assert_eq!(
-            values().expand_pattern("^$RED_IP$").unwrap(),
-            r"^10\.0\.0\.1$"
-        );
+        assert_eq!(values().expand_pattern("^$RED_IP$").unwrap(), r"^10\.0\.0\.1$");
     }
 }

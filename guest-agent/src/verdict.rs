@@ -39,11 +39,7 @@ impl Wanted {
             Witness::Claim | Witness::Control | Witness::Restored => true,
             Witness::Without => false,
         };
-        if must_hold == check.negative {
-            Self::Failure
-        } else {
-            Self::Success
-        }
+        if must_hold == check.negative { Self::Failure } else { Self::Success }
     }
 
     fn is_met_by(self, outcome: &Outcome) -> bool {
@@ -117,10 +113,9 @@ async fn try_and_tell(
             };
             (words, outcome)
         }
-        Err(unknown) => (
-            probe::words(&check.place, &check.probe),
-            Outcome::Unknown(unknown.to_string()),
-        ),
+        Err(unknown) => {
+            (probe::words(&check.place, &check.probe), Outcome::Unknown(unknown.to_string()))
+        }
     };
     let passed = wanted.is_met_by(&outcome);
     let (Outcome::Yes(actual) | Outcome::No(actual) | Outcome::Unknown(actual)) = outcome;
@@ -196,11 +191,7 @@ mod tests {
             (true, Witness::Without, Success),
             (true, Witness::Restored, Failure),
         ] {
-            assert_eq!(
-                Wanted::of(&check(negative, 1), witness),
-                wanted,
-                "{negative} {witness:?}"
-            );
+            assert_eq!(Wanted::of(&check(negative, 1), witness), wanted, "{negative} {witness:?}");
         }
     }
 
@@ -224,10 +215,7 @@ mod tests {
             let patience = Patience::of(&check(negative, 7000), witness);
             assert_eq!(
                 patience,
-                Patience {
-                    attempt: seconds(1),
-                    window
-                },
+                Patience { attempt: seconds(1), window },
                 "{negative} {witness:?}"
             );
         }

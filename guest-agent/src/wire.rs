@@ -66,10 +66,7 @@ impl Inbox {
     pub async fn interrupted(&mut self) {
         let taken = self.taken_closes;
         // An error means that the reading thread is gone, which is an end as well.
-        let _ended = self
-            .seen
-            .wait_for(|seen| seen.ended || seen.closes > taken)
-            .await;
+        let _ended = self.seen.wait_for(|seen| seen.ended || seen.closes > taken).await;
     }
 
     /// Says whether the host is gone.
@@ -95,10 +92,7 @@ impl Writer {
 /// # Errors
 /// [`Error::System`] if a thread can't be started, [`Error::Frame`] if `hello` is no frame.
 pub fn open(hello: &Hello) -> Result<(Inbox, Outbox, Writer), Error> {
-    let threads = |source| Error::System {
-        doing: "start a thread for the connection",
-        source,
-    };
+    let threads = |source| Error::System { doing: "start a thread for the connection", source };
     let (events, queued) = mpsc::channel(WAITING_EVENTS);
     let (requests, incoming) = mpsc::channel(WAITING_REQUESTS);
     let (seen, watched) = watch::channel(Seen::default());
@@ -108,31 +102,17 @@ pub fn open(hello: &Hello) -> Result<(Inbox, Outbox, Writer), Error> {
         write_events(&hello, queued);
         let _nobody_waits = done.send(());
     };
-    thread::Builder::new()
-        .name("events".to_owned())
-        .spawn(write)
-        .map_err(threads)?;
+    thread::Builder::new().name("events".to_owned()).spawn(write).map_err(threads)?;
     let read = move || read_requests(&requests, &seen);
-    thread::Builder::new()
-        .name("requests".to_owned())
-        .spawn(read)
-        .map_err(threads)?;
-    let inbox = Inbox {
-        requests: incoming,
-        seen: watched,
-        taken_closes: 0,
-    };
+    thread::Builder::new().name("requests".to_owned()).spawn(read).map_err(threads)?;
+    let inbox = Inbox { requests: incoming, seen: watched, taken_closes: 0 };
     Ok((inbox, Outbox(events), Writer(finished)))
 }
 
 /// Writes until the queue ends or the host is gone; the latter shows as the end of the input.
 fn write_events(hello: &[u8], mut events: mpsc::Receiver<Event>) {
     let mut output = io::stdout().lock();
-    if output
-        .write_all(hello)
-        .and_then(|()| output.flush())
-        .is_err()
-    {
+    if output.write_all(hello).and_then(|()| output.flush()).is_err() {
         return;
     }
     while let Some(event) = events.blocking_recv() {
@@ -143,11 +123,7 @@ fn write_events(hello: &[u8], mut events: mpsc::Receiver<Event>) {
                 continue;
             }
         };
-        if output
-            .write_all(&frame)
-            .and_then(|()| output.flush())
-            .is_err()
-        {
+        if output.write_all(&frame).and_then(|()| output.flush()).is_err() {
             return;
         }
     }
@@ -175,18 +151,15 @@ fn queue_requests(
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => {
-                return Err(Error::System {
-                    doing: "read requests",
-                    source,
-                });
+                return Err(Error::System { doing: "read requests", source });
             }
         };
         decoder.push(&buffer[..count]);
-        while let Some(request) = decoder.next::<Request>()? {
+        while let Some(request) = decoder.message::<Request>()? {
             let is_close = matches!(request, Request::Close { .. });
-            requests.try_send(Ok(request)).map_err(|_| Error::Crowded {
-                limit: WAITING_REQUESTS,
-            })?;
+            requests
+                .try_send(Ok(request))
+                .map_err(|_| Error::Crowded { limit: WAITING_REQUESTS })?;
             if is_close {
                 seen.send_modify(|seen| seen.closes += 1);
             }

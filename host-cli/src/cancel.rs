@@ -68,7 +68,10 @@ impl Cancel {
     ///
     /// # Errors
     /// [`Interrupted`], or what `work` returns.
-    pub async fn guard<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, crate::error::Error>
+    pub async fn guard<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, crate::error::Error>
     where
         E: Into<crate::error::Error>,
     {

@@ -35,7 +35,13 @@ Exit codes:
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Name of the instance, for several guests side by side
-    #[arg(long, global = true, env = "NETLAB_NAME", default_value = "default", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "NETLAB_NAME",
+        default_value = "default",
+        value_name = "NAME"
+    )]
     pub name: String,
     /// Print JSON lines on standard output instead of text
     #[arg(long, global = true)]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport};
+use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store};
 
 use crate::agent::binary;
 use crate::cancel::{Cancel, Interrupted};
@@ -30,7 +30,9 @@ impl Hint for ImageError {
         match self {
             Self::Builder(error) => error.hint(),
             Self::Absent => "build it with `netlab image build`".to_owned(),
-            Self::Stopped(_) => "run the same command again; this is a mistake of netlab".to_owned(),
+            Self::Stopped(_) => {
+                "run the same command again; this is a mistake of netlab".to_owned()
+            }
         }
     }
 
@@ -56,7 +58,6 @@ impl ImageSource {
             arch: Arch::Amd64,
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
-            offline: false,
         };
         Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
     }
@@ -78,11 +79,11 @@ impl ImageSource {
         self.finish(store.build(&self.options, binary::INIT, &told))
     }
 
-    /// Builds the image a second time, compares every byte, and tells what came of it.
+    /// Builds the image a second time and compares every byte.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
+    pub fn verify(&self, reporter: &Reporter) -> Result<Image, Error> {
         let (store, told) = (self.store(), self.told(reporter));
         self.finish(store.verify_rebuild(&self.options, binary::INIT, &told))
     }
@@ -140,19 +141,11 @@ struct Told {
 impl Progress for Told {
     fn event(&self, event: ProgressEvent) {
         self.reporter.emit(match event {
-            ProgressEvent::Download { done, total, files_done, files } => Event::Download {
-                done,
-                total,
-                files_done: files_done as u64,
-                files: files as u64,
-            },
-            ProgressEvent::Resolving => Event::ImageStage { stage: "resolve".to_owned() },
-            ProgressEvent::Stage(stage) => Event::ImageStage { stage: stage.to_owned() },
-            ProgressEvent::Waiting => {
-                Event::Note { text: "waiting for another netlab that builds the image".to_owned() }
+            ProgressEvent::Download { done, total, files_done, files } => {
+                Event::Download { done, total, files_done: files_done as u64, files: files as u64 }
             }
+            ProgressEvent::Stage(stage) => Event::ImageStage { stage: stage.to_owned() },
             ProgressEvent::Note(text) => Event::Note { text },
-            ProgressEvent::Done => return,
         });
     }
 

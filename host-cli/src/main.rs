@@ -1,5 +1,13 @@
 //! `netlab`: parse, dispatch, print one failure, exit.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::disallowed_methods,
+        reason = "tests write their fixtures and start their own processes"
+    )
+)]
+
 mod agent;
 mod cancel;
 mod cli;

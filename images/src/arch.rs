@@ -61,9 +61,7 @@ impl FromStr for Arch {
         Self::ALL
             .into_iter()
             .find(|arch| arch.debian() == name)
-            .ok_or_else(|| Error::UnknownArch {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| Error::UnknownArch { name: name.to_owned() })
     }
 }
 

@@ -23,9 +23,7 @@ pub struct Outputs {
 impl Outputs {
     /// Returns names and contents; the record comes last.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        self.files
-            .iter()
-            .map(|(name, bytes)| (*name, bytes.as_ref()))
+        self.files.iter().map(|(name, bytes)| (*name, bytes.as_ref()))
     }
 }
 
@@ -61,20 +59,12 @@ pub fn build(
     }
     // The kernel's payload is one long stream: it is unpacked while the root's many blocks are
     // compressed.
-    let (bootable, root) = rayon::join(
-        || kernel::bootable(inputs.arch, &kernel_package),
-        || output::squashfs(&root),
-    );
+    let (bootable, root) =
+        rayon::join(|| kernel::bootable(inputs.arch, &kernel_package), || output::squashfs(&root));
     let mut files = kernel_files(inputs, bootable?);
-    files.push((
-        INITRAMFS_FILE,
-        output::initramfs(init, &modules.initramfs).into(),
-    ));
+    files.push((INITRAMFS_FILE, output::initramfs(init, &modules.initramfs).into()));
     files.push((ROOT_FILE, root?.into()));
-    files.push((
-        MANIFEST_FILE,
-        output::manifest(&inputs.lock, &inputs.key)?.into(),
-    ));
+    files.push((MANIFEST_FILE, output::manifest(&inputs.lock, &inputs.key)?.into()));
     let record = Record {
         format: IMAGE_FORMAT,
         arch: inputs.arch.to_string(),
@@ -83,10 +73,7 @@ pub fn build(
         recipe: inputs.recipe_digest.clone(),
         lock: inputs.lock_digest.clone(),
         init: inputs.init_digest.clone(),
-        files: files
-            .iter()
-            .map(|(name, bytes)| recorded(name, bytes))
-            .collect(),
+        files: files.iter().map(|(name, bytes)| recorded(name, bytes)).collect(),
         digest: String::new(),
     };
     files.push((RECORD_FILE, record.sealed().text().into()));
@@ -97,10 +84,7 @@ fn kernel_files(inputs: &Inputs, bootable: Bootable) -> Vec<(&'static str, Arc<[
     let booted = inputs.arch.kernel_file();
     match bootable.unpacked {
         Some(unpacked) => {
-            vec![
-                (PACKAGED_KERNEL_FILE, bootable.packaged),
-                (booted, unpacked.into()),
-            ]
+            vec![(PACKAGED_KERNEL_FILE, bootable.packaged), (booted, unpacked.into())]
         }
         None => vec![(booted, bootable.packaged)],
     }

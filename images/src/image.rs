@@ -160,10 +160,7 @@ impl Image {
             let mut hasher = blake3::Hasher::new();
             hasher
                 .update_mmap_rayon(&path)
-                .map_err(|source| ImageError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
+                .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
             if hasher.finalize().to_hex().as_str() != file.blake3 {
                 return Err(ImageError::Altered { path });
             }
@@ -175,10 +172,8 @@ impl Image {
     pub fn check_sizes(&self) -> Result<(), ImageError> {
         for file in self.record()?.files {
             let path = self.dir.join(&file.name);
-            let metadata = fs::metadata(&path).map_err(|source| ImageError::Unreadable {
-                path: path.clone(),
-                source,
-            })?;
+            let metadata = fs::metadata(&path)
+                .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
             if metadata.len() != file.size {
                 return Err(ImageError::Altered { path });
             }
@@ -189,10 +184,8 @@ impl Image {
     /// Reads the record and verifies that it is unaltered and belongs to this image.
     pub fn record(&self) -> Result<Record, ImageError> {
         let path = self.dir.join(RECORD_FILE);
-        let bytes = fs::read(&path).map_err(|source| ImageError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let bytes = fs::read(&path)
+            .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
         // The format is looked at first: what another version wrote may have other fields.
         #[derive(Deserialize)]
         struct Head {
@@ -200,10 +193,7 @@ impl Image {
         }
         match serde_json::from_slice::<Head>(&bytes) {
             Ok(head) if head.format != IMAGE_FORMAT => {
-                return Err(ImageError::OtherFormat {
-                    path,
-                    found: head.format,
-                });
+                return Err(ImageError::OtherFormat { path, found: head.format });
             }
             _ => {}
         }
@@ -218,14 +208,8 @@ impl Image {
 impl Record {
     /// Fills in the digest over the other fields.
     pub fn sealed(&self) -> Self {
-        let open = Self {
-            digest: String::new(),
-            ..self.clone()
-        };
-        Self {
-            digest: blake3::hash(&open.text()).to_string(),
-            ..open
-        }
+        let open = Self { digest: String::new(), ..self.clone() };
+        Self { digest: blake3::hash(&open.text()).to_string(), ..open }
     }
 
     /// Writes the record as the file's text.
@@ -279,10 +263,7 @@ mod tests {
             recipe: String::new(),
             lock: String::new(),
             init: String::new(),
-            files: files
-                .iter()
-                .map(|(name, bytes)| recorded(name, bytes))
-                .collect(),
+            files: files.iter().map(|(name, bytes)| recorded(name, bytes)).collect(),
             digest: String::new(),
         };
         write(&folder.join(RECORD_FILE), &record.sealed().text());
@@ -318,22 +299,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = image(folder.path());
         let record = folder.path().join(RECORD_FILE);
-        let other = Image {
-            key: "abd".to_owned(),
-            ..image.clone()
-        };
+        let other = Image { key: "abd".to_owned(), ..image.clone() };
         assert_eq!(
             other.check().unwrap_err().to_string(),
-            format!(
-                "the image file `{}` has been altered since it was built",
-                record.display()
-            )
+            format!("the image file `{}` has been altered since it was built", record.display())
         );
         write(&image.root, b"longer root");
-        assert!(matches!(
-            image.check_sizes(),
-            Err(ImageError::Altered { .. })
-        ));
+        assert!(matches!(image.check_sizes(), Err(ImageError::Altered { .. })));
         fs::remove_file(&image.root).unwrap();
         assert_eq!(
             image.check_sizes().unwrap_err().to_string(),

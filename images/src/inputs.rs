@@ -37,20 +37,10 @@ impl Inputs {
         let recipe_digest = recipe::digest().to_string();
         let lock_digest = lock.digest()?.to_string();
         let init_digest = blake3::hash(init).to_string();
-        let all = format!(
-            "{IMAGE_FORMAT} {} {recipe_digest} {lock_digest} {init_digest}",
-            options.arch
-        );
+        let all =
+            format!("{IMAGE_FORMAT} {} {recipe_digest} {lock_digest} {init_digest}", options.arch);
         let mut key = blake3::hash(all.as_bytes()).to_string();
         key.truncate(KEY_DIGITS);
-        Ok(Self {
-            arch: options.arch,
-            recipe,
-            lock,
-            recipe_digest,
-            lock_digest,
-            init_digest,
-            key,
-        })
+        Ok(Self { arch: options.arch, recipe, lock, recipe_digest, lock_digest, init_digest, key })
     }
 }

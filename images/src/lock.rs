@@ -140,10 +140,7 @@ impl Lock {
             }
         };
         let lock = Self::parse(&name, &text)?;
-        for (found, wanted) in [
-            (lock.arch.as_str(), arch.debian()),
-            (&lock.release, release),
-        ] {
+        for (found, wanted) in [(lock.arch.as_str(), arch.debian()), (&lock.release, release)] {
             if found != wanted {
                 return Err(LockError::Unfit {
                     path: name,
@@ -157,10 +154,7 @@ impl Lock {
 
     /// Reads a lock's text; `path` is for messages.
     pub fn parse(path: &str, text: &str) -> Result<Self, LockError> {
-        let malformed = |reason: String| LockError::Malformed {
-            path: path.to_owned(),
-            reason,
-        };
+        let malformed = |reason: String| LockError::Malformed { path: path.to_owned(), reason };
         // The format is looked at first: what another version wrote may have other fields.
         #[derive(Deserialize)]
         struct Head {
@@ -168,27 +162,18 @@ impl Lock {
         }
         let head: Head = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         if head.format != LOCK_FORMAT {
-            return Err(LockError::OtherFormat {
-                path: path.to_owned(),
-                found: head.format,
-            });
+            return Err(LockError::OtherFormat { path: path.to_owned(), found: head.format });
         }
         let lock: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         for package in &lock.packages {
             // The digest becomes a file name, the path part of an address.
-            let hexadecimal = package
-                .sha256
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            let hexadecimal =
+                package.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
             if package.sha256.len() != 64 || !hexadecimal {
                 return Err(malformed(format!("`{}` has no SHA-256", package.name)));
             }
         }
-        if !lock
-            .packages
-            .iter()
-            .any(|package| package.name == lock.kernel)
-        {
+        if !lock.packages.iter().any(|package| package.name == lock.kernel) {
             return Err(malformed(format!(
                 "the kernel `{}` is not among the packages",
                 lock.kernel
@@ -245,10 +230,7 @@ mod tests {
         let text = lock().text().unwrap();
         assert_eq!(Lock::parse("a.toml", &text).unwrap(), lock());
         assert_eq!(
-            Lock::parse("a.toml", &text.replace('\n', "\r\n"))
-                .unwrap()
-                .digest()
-                .unwrap(),
+            Lock::parse("a.toml", &text.replace('\n', "\r\n")).unwrap().digest().unwrap(),
             lock().digest().unwrap()
         );
     }
@@ -271,10 +253,7 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            assert_eq!(
-                Lock::parse("a.toml", &text).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(Lock::parse("a.toml", &text).unwrap_err().to_string(), expected);
         }
     }
 
@@ -288,11 +267,8 @@ mod tests {
         )
         .unwrap();
         assert!(Lock::load(Arch::Amd64, "trixie", Some(&path)).is_ok());
-        let refusal = |arch, release| {
-            Lock::load(arch, release, Some(&path))
-                .unwrap_err()
-                .to_string()
-        };
+        let refusal =
+            |arch, release| Lock::load(arch, release, Some(&path)).unwrap_err().to_string();
         let name = path.display();
         assert_eq!(
             refusal(Arch::Arm64, "trixie"),

@@ -82,9 +82,7 @@ impl Recipe {
     }
 
     fn parse(text: &str) -> Result<Self, RecipeError> {
-        toml::from_str(text).map_err(|error| RecipeError {
-            reason: error.to_string(),
-        })
+        toml::from_str(text).map_err(|error| RecipeError { reason: error.to_string() })
     }
 }
 
@@ -113,10 +111,7 @@ mod tests {
     fn the_compiled_in_recipe_is_in_order() {
         let recipe = Recipe::load().unwrap();
         for name in &recipe.packages {
-            assert!(
-                !recipe.excluded.contains(name),
-                "`{name}` is both wanted and left out"
-            );
+            assert!(!recipe.excluded.contains(name), "`{name}` is both wanted and left out");
         }
         assert_eq!(recipe.directories["tmp"], 0o1777);
     }

@@ -43,12 +43,7 @@ impl fmt::Display for LockSummary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Sizes of downloads are told in millions of bytes, as package managers do.
         const MEGABYTE: u64 = 1_000_000;
-        let Self {
-            version,
-            kernel,
-            packages,
-            download_bytes,
-        } = self;
+        let Self { version, kernel, packages, download_bytes } = self;
         let megabytes = download_bytes.div_ceil(MEGABYTE);
         write!(
             formatter,
@@ -84,10 +79,7 @@ pub fn lock(
     }
     let lock = pin(arch, &recipe, &fetched)?;
     write(&lock, out)?;
-    let kernel = lock
-        .packages
-        .iter()
-        .find(|package| package.name == lock.kernel);
+    let kernel = lock.packages.iter().find(|package| package.name == lock.kernel);
     Ok(LockSummary {
         kernel: kernel
             .map(|package| format!("{} {}", package.name, package.version))
@@ -120,9 +112,8 @@ fn fetch_index(
     let release = Release::parse(&url, &signed, &recipe.release, now)?;
 
     let path = format!("{}/binary-{arch}/Packages.xz", recipe.component);
-    let listed = release
-        .file(&path)
-        .ok_or_else(|| malformed(&url, format!("it does not list `{path}`")))?;
+    let listed =
+        release.file(&path).ok_or_else(|| malformed(&url, format!("it does not list `{path}`")))?;
     let list_url = format!("{folder}{path}");
     let list = get(&client, &list_url, mirror)?;
     let found = hex::encode(Sha256::digest(&list));
@@ -139,19 +130,12 @@ fn fetch_index(
         .map_err(|error| malformed(&list_url, error.to_string()))?;
     let packages = parse_packages(&text)
         .map_err(|name| malformed(&list_url, format!("the stanza of `{name}`")))?;
-    Ok(Fetched {
-        release,
-        index_sha256: hex::encode(Sha256::digest(&index)),
-        packages,
-    })
+    Ok(Fetched { release, index_sha256: hex::encode(Sha256::digest(&index)), packages })
 }
 
 /// Indexes are read whole: they are small, and a broken transfer is simply begun anew.
 fn get(client: &Client, url: &str, mirror: &str) -> Result<Vec<u8>, ArchiveError> {
-    let unreachable = |reason: String| ArchiveError::Unreachable {
-        url: url.to_owned(),
-        reason,
-    };
+    let unreachable = |reason: String| ArchiveError::Unreachable { url: url.to_owned(), reason };
     match client.get(url, 0) {
         Answer::Body { body, .. } => {
             let mut bytes = Vec::new();
@@ -171,10 +155,7 @@ fn get(client: &Client, url: &str, mirror: &str) -> Result<Vec<u8>, ArchiveError
 }
 
 fn pin(arch: Arch, recipe: &Recipe, fetched: &Fetched) -> Result<Lock, ArchiveError> {
-    let wanted = Wanted {
-        packages: &recipe.packages,
-        excluded: &recipe.excluded,
-    };
+    let wanted = Wanted { packages: &recipe.packages, excluded: &recipe.excluded };
     let metapackage = format!("linux-image-{}-{arch}", recipe.kernel.flavour);
     let kernel = kernel_package(&fetched.packages, &metapackage, "linux-image-")?;
     let mut chosen = resolve(&fetched.packages, &wanted)?;
@@ -208,11 +189,7 @@ fn locked(package: &Package) -> LockedPackage {
 }
 
 fn write(lock: &Lock, out: &Path) -> Result<(), LockError> {
-    let failed = |source| LockError::File {
-        action: "write",
-        path: out.to_owned(),
-        source,
-    };
+    let failed = |source| LockError::File { action: "write", path: out.to_owned(), source };
     let folder = match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -224,8 +201,5 @@ fn write(lock: &Lock, out: &Path) -> Result<(), LockError> {
 }
 
 fn malformed(url: &str, reason: String) -> ArchiveError {
-    ArchiveError::Malformed {
-        url: url.to_owned(),
-        reason,
-    }
+    ArchiveError::Malformed { url: url.to_owned(), reason }
 }

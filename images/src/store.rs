@@ -90,10 +90,7 @@ impl StoreError {
 impl Store {
     /// Uses a cache folder, which need not exist yet.
     pub fn new(cache_dir: PathBuf) -> Self {
-        Self {
-            packages: cache_dir.join("debs"),
-            images: cache_dir.join("images"),
-        }
+        Self { packages: cache_dir.join("debs"), images: cache_dir.join("images") }
     }
 
     /// Names the image that these options and this init give, whether it exists or not.
@@ -160,18 +157,10 @@ impl Store {
         let inputs = Inputs::new(options, init)?;
         let _held = self.lock(progress)?;
         let fresh = self.build_beside(&inputs, options, init, progress)?;
-        for name in image
-            .record()?
-            .files
-            .iter()
-            .map(|file| file.name.as_str())
-            .chain([RECORD_FILE])
+        for name in image.record()?.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE])
         {
             if !same_file(&image.dir, fresh.path(), name)? {
-                return Err(ImageError::Different {
-                    path: image.dir.join(name),
-                }
-                .into());
+                return Err(ImageError::Different { path: image.dir.join(name) }.into());
             }
         }
         Ok(image)
@@ -190,10 +179,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<TempDir, Error> {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
-        let downloads = Downloads {
-            folder: &self.packages,
-            mirrors: &mirrors,
-        };
+        let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
         fetch_all(&downloads, &inputs.lock.packages, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
@@ -240,11 +226,7 @@ impl Store {
         let reading = |source| file_error("read", &self.images, source);
         for entry in fs::read_dir(&self.images).map_err(reading)? {
             let entry = entry.map_err(reading)?;
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(UNFINISHED_PREFIX)
-            {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX) {
                 let path = entry.path();
                 fs::remove_dir_all(&path).map_err(|source| file_error("remove", &path, source))?;
             }
@@ -255,11 +237,7 @@ impl Store {
 
 /// Tells stages apart for [`StoreError::Cancelled`].
 pub fn keep_going(progress: &dyn Progress, stage: &'static str) -> Result<(), StoreError> {
-    if progress.cancelled() {
-        Err(StoreError::Cancelled { stage })
-    } else {
-        Ok(())
-    }
+    if progress.cancelled() { Err(StoreError::Cancelled { stage }) } else { Ok(()) }
 }
 
 fn is_intact(image: &Image, progress: &dyn Progress) -> Result<bool, Error> {
@@ -292,11 +270,7 @@ fn file_error(action: &'static str, path: &Path, source: io::Error) -> StoreErro
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { path },
-        _ => StoreError::File {
-            action,
-            path,
-            source,
-        },
+        _ => StoreError::File { action, path, source },
     }
 }
 
@@ -307,11 +281,7 @@ mod tests {
     use std::sync::mpsc;
 
     fn options() -> BuildOptions {
-        BuildOptions {
-            arch: Arch::Amd64,
-            mirror: None,
-            lock: None,
-        }
+        BuildOptions { arch: Arch::Amd64, mirror: None, lock: None }
     }
 
     /// Hands on every event, and is cancelled when told.
@@ -337,19 +307,8 @@ mod tests {
         let name = format!("amd64-{}", image.key);
         assert_eq!(image.dir, Path::new("cache").join("images").join(name));
         assert_eq!(image.kernel, image.dir.join("vmlinux"));
-        assert_ne!(
-            image.key,
-            store.image(&options(), b"another init").unwrap().key
-        );
-        let error = store
-            .image(
-                &BuildOptions {
-                    arch: Arch::Arm64,
-                    ..options()
-                },
-                b"",
-            )
-            .unwrap_err();
+        assert_ne!(image.key, store.image(&options(), b"another init").unwrap().key);
+        let error = store.image(&BuildOptions { arch: Arch::Arm64, ..options() }, b"").unwrap_err();
         assert_eq!(error.to_string(), "there is no lock for `arm64`");
     }
 
@@ -362,10 +321,7 @@ mod tests {
         fs::create_dir_all(&image.dir).unwrap();
         assert_eq!(
             store.find(&options(), b"init").unwrap_err().to_string(),
-            format!(
-                "the image file `{}` cannot be read",
-                image.dir.join(RECORD_FILE).display()
-            )
+            format!("the image file `{}` cannot be read", image.dir.join(RECORD_FILE).display())
         );
     }
 
@@ -375,22 +331,13 @@ mod tests {
         let store = Store::new(cache.path().to_owned());
         let held = store.lock(&crate::progress::Silent).unwrap();
         let (events, heard) = mpsc::sync_channel(8);
-        let listener = Listener {
-            events,
-            cancelled: AtomicBool::new(false),
-        };
+        let listener = Listener { events, cancelled: AtomicBool::new(false) };
         std::thread::scope(|scope| {
             let second = scope.spawn(|| store.build(&options(), b"init", &listener));
-            assert_eq!(
-                heard.recv().unwrap(),
-                ProgressEvent::Note(WAITING.to_owned())
-            );
+            assert_eq!(heard.recv().unwrap(), ProgressEvent::Note(WAITING.to_owned()));
             listener.cancelled.store(true, Ordering::Relaxed);
             let error = second.join().unwrap().unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "interrupted while waiting for another build"
-            );
+            assert_eq!(error.to_string(), "interrupted while waiting for another build");
             assert!(error.is_cancelled());
         });
         drop(held);
@@ -404,26 +351,16 @@ mod tests {
         fs::create_dir_all(store.images.join(".unfinished-x/sub")).unwrap();
         fs::create_dir_all(store.images.join("amd64-1")).unwrap();
         store.remove_unfinished().unwrap();
-        let left: Vec<_> = fs::read_dir(&store.images)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let left: Vec<_> =
+            fs::read_dir(&store.images).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["amd64-1"]);
     }
 
     #[test]
     fn a_full_disk_is_told_as_such() {
-        let error = file_error(
-            "write",
-            Path::new("root"),
-            io::ErrorKind::StorageFull.into(),
-        );
+        let error = file_error("write", Path::new("root"), io::ErrorKind::StorageFull.into());
         assert_eq!(error.to_string(), "the disk is full: cannot write `root`");
-        let error = file_error(
-            "write",
-            Path::new("root"),
-            io::ErrorKind::PermissionDenied.into(),
-        );
+        let error = file_error("write", Path::new("root"), io::ErrorKind::PermissionDenied.into());
         assert_eq!(error.to_string(), "cannot write `root`");
     }
 }

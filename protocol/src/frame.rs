@@ -47,11 +47,8 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::TooLarge`] if it would not be accepted by a [`Decoder`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let malformed = |source| FrameError::Malformed {
-        length: 0,
-        expected: std::any::type_name::<T>(),
-        source,
-    };
+    let malformed =
+        |source| FrameError::Malformed { length: 0, expected: std::any::type_name::<T>(), source };
     let mut frame = vec![0; LENGTH_BYTES];
     serde_json::to_writer(&mut frame, message).map_err(malformed)?;
     let length = frame.len() - LENGTH_BYTES;
@@ -78,7 +75,7 @@ impl Decoder {
     /// # Errors
     /// [`FrameError::TooLarge`] as soon as the length field shows it, [`FrameError::Malformed`]
     /// for a payload that is no `T`. The stream is unusable after either.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(length) = self.announced() else {
             return Ok(None);
         };
@@ -89,9 +86,10 @@ impl Decoder {
         if self.pending.len() < end {
             return Ok(None);
         }
-        let message = serde_json::from_slice(&self.pending[LENGTH_BYTES..end]).map_err(|source| {
-            FrameError::Malformed { length, expected: std::any::type_name::<T>(), source }
-        })?;
+        let message =
+            serde_json::from_slice(&self.pending[LENGTH_BYTES..end]).map_err(|source| {
+                FrameError::Malformed { length, expected: std::any::type_name::<T>(), source }
+            })?;
         self.pending.drain(..end);
         Ok(Some(message))
     }
@@ -132,7 +130,7 @@ mod tests {
             let mut seen: Vec<String> = Vec::new();
             for bytes in stream.chunks(piece) {
                 decoder.push(bytes);
-                while let Some(message) = decoder.next().unwrap() {
+                while let Some(message) = decoder.message().unwrap() {
                     seen.push(message);
                 }
             }
@@ -145,19 +143,19 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
         let mut decoder = Decoder::default();
         decoder.push(&u32::MAX.to_be_bytes());
-        let error = decoder.next::<String>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a frame of 4294967295 bytes is over the limit of 1048576"
-        );
+        let error = decoder.message::<String>().unwrap_err();
+        assert_eq!(error.to_string(), "a frame of 4294967295 bytes is over the limit of 1048576");
     }
 
     #[test]
     fn a_payload_that_is_no_such_message_names_what_was_expected() {
         let mut decoder = Decoder::default();
         decoder.push(&encode(&7).unwrap());
-        let error = decoder.next::<String>().unwrap_err().to_string();
-        assert!(error.starts_with("a frame of 1 bytes is not a `alloc::string::String`"), "{error}");
+        let error = decoder.message::<String>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("a frame of 1 bytes is not a `alloc::string::String`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -168,7 +166,7 @@ mod tests {
         let early = decoder.finish().unwrap_err();
         assert_eq!(early.to_string(), "the stream ended inside a frame, 2 of 4 bytes in");
         decoder.push(&[0, 9, b'"']);
-        assert!(decoder.next::<String>().unwrap().is_none());
+        assert!(decoder.message::<String>().unwrap().is_none());
         let late = decoder.finish().unwrap_err();
         assert_eq!(late.to_string(), "the stream ended inside a frame, 5 of 13 bytes in");
     }
@@ -176,9 +174,6 @@ mod tests {
     #[test]
     fn a_message_too_large_for_the_peer_is_not_sent() {
         let error = encode(&"x".repeat(MAX_FRAME_BYTES)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a frame of 1048578 bytes is over the limit of 1048576"
-        );
+        assert_eq!(error.to_string(), "a frame of 1048578 bytes is over the limit of 1048576");
     }
 }

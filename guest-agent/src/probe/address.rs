@@ -29,10 +29,7 @@ pub async fn attempt(place: &Place, probe: &AddressProbe) -> Result<Outcome, Err
     let netlink = Netlink::open(place).await?;
     let links = netlink.links().await?;
     let Some(link) = links.iter().find(|link| link.name == probe.link) else {
-        return Ok(Outcome::No(format!(
-            "there is no interface `{}`",
-            probe.link
-        )));
+        return Ok(Outcome::No(format!("there is no interface `{}`", probe.link)));
     };
     let mut addresses = netlink.addresses().await?;
     addresses.retain(|address| address.link == link.index);
@@ -41,10 +38,8 @@ pub async fn attempt(place: &Place, probe: &AddressProbe) -> Result<Outcome, Err
 }
 
 fn judge(probe: &AddressProbe, addresses: &[(Ipv4Addr, u8)]) -> Outcome {
-    let texts: Vec<_> = addresses
-        .iter()
-        .map(|(address, prefix)| format!("{address}/{prefix}"))
-        .collect();
+    let texts: Vec<_> =
+        addresses.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect();
     let matches = match (&probe.is, &probe.between) {
         (Some(wanted), _) => texts.contains(wanted),
         (None, Some((first, last))) => {
@@ -52,17 +47,11 @@ fn judge(probe: &AddressProbe, addresses: &[(Ipv4Addr, u8)]) -> Outcome {
                 let words = format!("`{first}` to `{last}` is no range of IPv4 addresses");
                 return Outcome::Unknown(words);
             };
-            addresses
-                .iter()
-                .any(|(address, _)| (first..=last).contains(address))
+            addresses.iter().any(|(address, _)| (first..=last).contains(address))
         }
         (None, None) => !addresses.is_empty(),
     };
-    let has = if texts.is_empty() {
-        "no IPv4 address".to_owned()
-    } else {
-        texts.join(", ")
-    };
+    let has = if texts.is_empty() { "no IPv4 address".to_owned() } else { texts.join(", ") };
     Outcome::of(matches, format!("`{}` has {has}", probe.link))
 }
 

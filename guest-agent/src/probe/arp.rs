@@ -45,25 +45,15 @@ pub async fn attempt(place: &Place, wanted: Ipv4Addr, limit: Duration) -> Result
     let links = netlink.links().await?;
     let found = links.iter().find(|known| known.index == link);
     let Some((name, mac)) = found.and_then(|link| Some((&link.name, link.mac?))) else {
-        return Ok(Outcome::Unknown(
-            "the way there has no hardware address".to_owned(),
-        ));
+        return Ok(Outcome::Unknown("the way there has no hardware address".to_owned()));
     };
     let addresses = netlink.addresses().await?;
     let Some(own) = addresses.iter().find(|address| address.link == link) else {
-        return Ok(Outcome::Unknown(format!(
-            "`{name}` has no IPv4 address to ask from"
-        )));
+        return Ok(Outcome::Unknown(format!("`{name}` has no IPv4 address to ask from")));
     };
-    let asker = Asker {
-        link,
-        mac,
-        address: own.address,
-    };
-    netns::within(place, move || {
-        exchange(asker, wanted, limit).unwrap_or_else(|e| refusal(&e))
-    })
-    .await
+    let asker = Asker { link, mac, address: own.address };
+    netns::within(place, move || exchange(asker, wanted, limit).unwrap_or_else(|e| refusal(&e)))
+        .await
 }
 
 fn exchange(asker: Asker, wanted: Ipv4Addr, limit: Duration) -> io::Result<Outcome> {
@@ -121,11 +111,7 @@ fn read_reply(packet: &[u8], asker: Asker, wanted: Ipv4Addr) -> Option<Mac> {
     let packet = packet.get(..PACKET_BYTES)?;
     let is_reply = packet[6..8] == REPLY.to_be_bytes();
     let is_ours = packet[18..24] == asker.mac && packet[14..18] == wanted.octets();
-    if is_reply && is_ours {
-        packet[8..14].try_into().ok()
-    } else {
-        None
-    }
+    if is_reply && is_ours { packet[8..14].try_into().ok() } else { None }
 }
 
 /// Returns the address of everything on one interface, for a packet socket.
@@ -133,10 +119,7 @@ fn link_address(link: u32, mac: Mac) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `sockaddr_ll` is one of the kernel's socket addresses, all of which fit into the
     // storage; the storage is zeroed, and zero is a valid value of each of its fields.
-    #[expect(
-        unsafe_code,
-        reason = "no safe constructor exists for packet socket addresses"
-    )]
+    #[expect(unsafe_code, reason = "no safe constructor exists for packet socket addresses")]
     let packet = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     packet.sll_family = libc::AF_PACKET as u16;
     packet.sll_protocol = ARP.to_be();
@@ -145,10 +128,7 @@ fn link_address(link: u32, mac: Mac) -> SockAddr {
     packet.sll_addr[..6].copy_from_slice(&mac);
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: the storage holds a `sockaddr_ll` of exactly this length.
-    #[expect(
-        unsafe_code,
-        reason = "no safe constructor exists for packet socket addresses"
-    )]
+    #[expect(unsafe_code, reason = "no safe constructor exists for packet socket addresses")]
     unsafe {
         SockAddr::new(storage, length)
     }
@@ -163,30 +143,11 @@ mod tests {
         let here = Ipv4Addr::new(10, 0, 0, 1);
         let wanted = Ipv4Addr::new(10, 0, 0, 2);
         let (ours, theirs) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-        let asker = Asker {
-            link: 1,
-            mac: ours,
-            address: here,
-        };
-        let mut reply = request(
-            Asker {
-                link: 1,
-                mac: theirs,
-                address: wanted,
-            },
-            here,
-        );
-        assert_eq!(
-            read_reply(&reply, asker, wanted),
-            None,
-            "a request is no reply"
-        );
+        let asker = Asker { link: 1, mac: ours, address: here };
+        let mut reply = request(Asker { link: 1, mac: theirs, address: wanted }, here);
+        assert_eq!(read_reply(&reply, asker, wanted), None, "a request is no reply");
         reply[7] = 2;
-        assert_eq!(
-            read_reply(&reply, asker, wanted),
-            None,
-            "a reply to somebody else"
-        );
+        assert_eq!(read_reply(&reply, asker, wanted), None, "a reply to somebody else");
         reply[18..24].copy_from_slice(&ours);
         assert_eq!(read_reply(&reply, asker, wanted), Some(theirs));
         assert_eq!(read_reply(&reply, asker, here), None, "another address");

@@ -66,11 +66,7 @@ pub fn parse(file: &[u8]) -> Result<Vec<Frame>, String> {
 fn read_frame(frame: &[u8]) -> Option<Frame> {
     let source = frame.get(6..12)?.try_into().ok()?;
     let word = |at: usize| Some(u16::from_be_bytes(frame.get(at..at + 2)?.try_into().ok()?));
-    let vlan = if TAGGED.contains(&word(12)?) {
-        Some(word(14)? & VLAN_MASK)
-    } else {
-        None
-    };
+    let vlan = if TAGGED.contains(&word(12)?) { Some(word(14)? & VLAN_MASK) } else { None };
     Some(Frame { source, vlan })
 }
 
@@ -112,24 +108,14 @@ mod tests {
         let frames = [frame(Some(100)), frame(None), frame(Some(0xa000 | 200))];
         let read = [Some(100), None, Some(200)].map(|vlan| Frame { source: RED, vlan });
         for magic in [0xa1b2_c3d4, 0xa1b2_3c4d] {
-            assert_eq!(
-                parse(&file(magic, u32::to_le_bytes, &frames)).unwrap(),
-                read
-            );
-            assert_eq!(
-                parse(&file(magic, u32::to_be_bytes, &frames)).unwrap(),
-                read
-            );
+            assert_eq!(parse(&file(magic, u32::to_le_bytes, &frames)).unwrap(), read);
+            assert_eq!(parse(&file(magic, u32::to_be_bytes, &frames)).unwrap(), read);
         }
     }
 
     #[test]
     fn a_file_that_still_grows_is_read_up_to_its_last_whole_frame() {
-        let whole = file(
-            0xa1b2_c3d4,
-            u32::to_le_bytes,
-            &[frame(None), frame(Some(7))],
-        );
+        let whole = file(0xa1b2_c3d4, u32::to_le_bytes, &[frame(None), frame(Some(7))]);
         for length in 0..whole.len() {
             let count = parse(&whole[..length]).unwrap().len();
             let second = FILE_HEADER_BYTES + RECORD_HEADER_BYTES + frame(None).len();
@@ -142,9 +128,6 @@ mod tests {
         assert_eq!(parse(&[0; 30]).unwrap_err(), "it is no pcap file");
         let mut cooked = file(0xa1b2_c3d4, u32::to_le_bytes, &[]);
         cooked[20] = 113;
-        assert_eq!(
-            parse(&cooked).unwrap_err(),
-            "its link type is 113, not Ethernet (1)"
-        );
+        assert_eq!(parse(&cooked).unwrap_err(), "its link type is 113, not Ethernet (1)");
     }
 }

@@ -22,10 +22,7 @@ const SHELL_FAILURES: [i32; 2] = [126, 127];
 
 /// Says what is expected.
 pub fn words(probe: &CommandProbe) -> Words {
-    let output = probe
-        .stdout
-        .as_ref()
-        .map(|it| format!(" and output like `{it}`"));
+    let output = probe.stdout.as_ref().map(|it| format!(" and output like `{it}`"));
     let result = format!("exit status {}{}", probe.exit, output.unwrap_or_default());
     let failure = format!("other than {result}");
     Words::new(result, failure, probe.run.clone())
@@ -57,9 +54,7 @@ fn judge(probe: &CommandProbe, exit: Exit, stdout: &str) -> Outcome {
     // `^` and `$` stand for the ends of lines, as in `grep`.
     match RegexBuilder::new(pattern).multi_line(true).build() {
         Ok(regex) => {
-            let shown = regex
-                .find(stdout)
-                .map_or(stdout, |found| line_of(stdout, found.start()));
+            let shown = regex.find(stdout).map_or(stdout, |found| line_of(stdout, found.start()));
             Outcome::of(regex.is_match(stdout), quote(shown))
         }
         Err(error) => Outcome::Unknown(format!("`{pattern}` is no pattern: {error}")),
@@ -69,9 +64,7 @@ fn judge(probe: &CommandProbe, exit: Exit, stdout: &str) -> Outcome {
 /// Returns the line around a byte of the text.
 fn line_of(text: &str, at: usize) -> &str {
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline);
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
     &text[begin..end]
 }
 
@@ -92,42 +85,18 @@ mod tests {
     use super::*;
 
     fn probe(stdout: Option<&str>, exit: i32) -> CommandProbe {
-        CommandProbe {
-            run: "ip netns".to_owned(),
-            stdout: stdout.map(str::to_owned),
-            exit,
-        }
+        CommandProbe { run: "ip netns".to_owned(), stdout: stdout.map(str::to_owned), exit }
     }
 
     #[test]
     fn status_and_output_must_both_be_right() {
         let printed = "blue\nred (id: 0)\n";
         for (probe, exit, outcome) in [
-            (
-                probe(Some("^red"), 0),
-                Exit::Code(0),
-                Outcome::Yes("red (id: 0)".to_owned()),
-            ),
-            (
-                probe(Some("^green"), 0),
-                Exit::Code(0),
-                Outcome::No("blue; red (id: 0)".to_owned()),
-            ),
-            (
-                probe(None, 0),
-                Exit::Code(0),
-                Outcome::Yes("exit status 0".to_owned()),
-            ),
-            (
-                probe(None, 1),
-                Exit::Code(0),
-                Outcome::No("exit status 0".to_owned()),
-            ),
-            (
-                probe(None, 127),
-                Exit::Code(127),
-                Outcome::Yes("exit status 127".to_owned()),
-            ),
+            (probe(Some("^red"), 0), Exit::Code(0), Outcome::Yes("red (id: 0)".to_owned())),
+            (probe(Some("^green"), 0), Exit::Code(0), Outcome::No("blue; red (id: 0)".to_owned())),
+            (probe(None, 0), Exit::Code(0), Outcome::Yes("exit status 0".to_owned())),
+            (probe(None, 1), Exit::Code(0), Outcome::No("exit status 0".to_owned())),
+            (probe(None, 127), Exit::Code(127), Outcome::Yes("exit status 127".to_owned())),
         ] {
             assert_eq!(judge(&probe, exit, printed), outcome);
         }
@@ -135,12 +104,7 @@ mod tests {
 
     #[test]
     fn a_command_that_could_not_be_run_proves_nothing() {
-        for exit in [
-            Exit::Code(127),
-            Exit::Code(126),
-            Exit::Signal(9),
-            Exit::TimedOut,
-        ] {
+        for exit in [Exit::Code(127), Exit::Code(126), Exit::Signal(9), Exit::TimedOut] {
             let outcome = judge(&probe(None, 0), exit, "");
             assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
         }
@@ -149,9 +113,6 @@ mod tests {
     #[test]
     fn long_output_is_cut_and_none_is_said() {
         assert_eq!(quote(" \n"), "no output");
-        assert_eq!(
-            quote(&"x".repeat(500)).chars().count(),
-            QUOTED_CHARACTERS + 1
-        );
+        assert_eq!(quote(&"x".repeat(500)).chars().count(), QUOTED_CHARACTERS + 1);
     }
 }

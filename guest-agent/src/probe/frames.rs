@@ -46,10 +46,8 @@ fn judge(probe: &FramesProbe, frames: &[Frame]) -> Outcome {
     for frame in frames.iter().filter(|frame| frame.source == from) {
         *counts.entry(frame.vlan).or_default() += 1;
     }
-    let in_words: Vec<_> = counts
-        .iter()
-        .map(|(&vlan, count)| format!("{count} {}", tag_words(vlan)))
-        .collect();
+    let in_words: Vec<_> =
+        counts.iter().map(|(&vlan, count)| format!("{count} {}", tag_words(vlan))).collect();
     if in_words.is_empty() {
         let words = format!("none of {} frames is from {}", frames.len(), probe.from);
         return Outcome::No(words);
@@ -72,44 +70,23 @@ mod tests {
     fn a_frame_counts_with_its_own_tag_only() {
         let (red, blue) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
         let frames = [
-            Frame {
-                source: red,
-                vlan: Some(100),
-            },
-            Frame {
-                source: red,
-                vlan: Some(100),
-            },
-            Frame {
-                source: blue,
-                vlan: None,
-            },
+            Frame { source: red, vlan: Some(100) },
+            Frame { source: red, vlan: Some(100) },
+            Frame { source: blue, vlan: None },
         ];
         let counted = "2 with VLAN tag 100".to_owned();
         for (from, vlan, outcome) in [
-            (
-                "02:00:00:00:00:01",
-                Some(100),
-                Outcome::Yes(counted.clone()),
-            ),
+            ("02:00:00:00:00:01", Some(100), Outcome::Yes(counted.clone())),
             ("02:00:00:00:00:01", Some(200), Outcome::No(counted.clone())),
             ("02:00:00:00:00:01", None, Outcome::No(counted)),
-            (
-                "02:00:00:00:00:02",
-                None,
-                Outcome::Yes("1 untagged".to_owned()),
-            ),
+            ("02:00:00:00:00:02", None, Outcome::Yes("1 untagged".to_owned())),
             (
                 "02:00:00:00:00:03",
                 None,
                 Outcome::No("none of 3 frames is from 02:00:00:00:00:03".to_owned()),
             ),
         ] {
-            let probe = FramesProbe {
-                file: "/x".to_owned(),
-                from: from.to_owned(),
-                vlan,
-            };
+            let probe = FramesProbe { file: "/x".to_owned(), from: from.to_owned(), vlan };
             assert_eq!(judge(&probe, &frames), outcome);
         }
     }

@@ -93,9 +93,7 @@ fn echo_request(identifier: u16, sequence: u16) -> [u8; HEADER_BYTES] {
 
 /// The internet checksum (RFC 1071) of an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes
-        .chunks_exact(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let words = bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -160,10 +158,7 @@ mod tests {
             // A host that pings itself sees its own request too.
             (THERE, echo_request(7, 1), None),
         ] {
-            assert_eq!(
-                read_answer(&packet(source, HERE, &message), THERE, 7),
-                answer
-            );
+            assert_eq!(read_answer(&packet(source, HERE, &message), THERE, 7), answer);
         }
     }
 

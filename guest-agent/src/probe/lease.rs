@@ -11,17 +11,9 @@ use crate::error::Error;
 
 /// Says what is expected.
 pub fn words(probe: &LeaseProbe) -> Words {
-    let of = probe
-        .address
-        .as_ref()
-        .map(|address| format!(" of {address}"))
-        .unwrap_or_default();
+    let of = probe.address.as_ref().map(|address| format!(" of {address}")).unwrap_or_default();
     let lease = format!("lease{of} for {} in `{}`", probe.mac, probe.file);
-    Words::new(
-        format!("a {lease}"),
-        format!("no {lease}"),
-        format!("cat {}", probe.file),
-    )
+    Words::new(format!("a {lease}"), format!("no {lease}"), format!("cat {}", probe.file))
 }
 
 /// Tries once.
@@ -50,10 +42,7 @@ fn judge(probe: &LeaseProbe, file: &str) -> Outcome {
     let in_words = |(mac, address): &(&str, &str)| format!("{mac} has {address}");
     let matches = |(mac, address): &&(&str, &str)| {
         mac.eq_ignore_ascii_case(&probe.mac)
-            && probe
-                .address
-                .as_ref()
-                .is_none_or(|wanted| wanted == address)
+            && probe.address.as_ref().is_none_or(|wanted| wanted == address)
     };
     match leases.iter().find(matches) {
         Some(lease) => Outcome::Yes(in_words(lease)),
@@ -74,16 +63,8 @@ mod tests {
         let found = "5a:00:00:00:00:01 has 10.20.30.55".to_owned();
         for (mac, address, outcome) in [
             ("5A:00:00:00:00:01", None, Outcome::Yes(found.clone())),
-            (
-                "5a:00:00:00:00:01",
-                Some("10.20.30.55"),
-                Outcome::Yes(found.clone()),
-            ),
-            (
-                "5a:00:00:00:00:01",
-                Some("10.20.30.56"),
-                Outcome::No(found.clone()),
-            ),
+            ("5a:00:00:00:00:01", Some("10.20.30.55"), Outcome::Yes(found.clone())),
+            ("5a:00:00:00:00:01", Some("10.20.30.56"), Outcome::No(found.clone())),
             ("5a:00:00:00:00:02", None, Outcome::No(found)),
         ] {
             let probe = LeaseProbe {
@@ -92,10 +73,7 @@ mod tests {
                 address: address.map(str::to_owned),
             };
             assert_eq!(judge(&probe, FILE), outcome);
-            assert_eq!(
-                judge(&probe, ""),
-                Outcome::No("the file has no lease".to_owned())
-            );
+            assert_eq!(judge(&probe, ""), Outcome::No("the file has no lease".to_owned()));
         }
     }
 }

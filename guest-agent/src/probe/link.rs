@@ -27,19 +27,12 @@ pub fn words_of_one(probe: &LinkProbe) -> Words {
 /// Says what is expected of all interfaces.
 pub fn words_of_all(names: &[String]) -> Words {
     let names = quoted(names);
-    Words::new(
-        format!("exactly {names}"),
-        format!("other than {names}"),
-        "ip -br link",
-    )
+    Words::new(format!("exactly {names}"), format!("other than {names}"), "ip -br link")
 }
 
 /// Tries once for one interface.
 pub async fn attempt_one(place: &Place, probe: &LinkProbe) -> Result<Outcome, Error> {
-    Ok(judge_one(
-        probe,
-        &Netlink::open(place).await?.links().await?,
-    ))
+    Ok(judge_one(probe, &Netlink::open(place).await?.links().await?))
 }
 
 /// Tries once for all interfaces.
@@ -58,14 +51,7 @@ fn judge_one(probe: &LinkProbe, links: &[Link]) -> Outcome {
         Some(LinkState::Down) => !link.is_up,
         None => true,
     };
-    Outcome::of(
-        matches,
-        format!(
-            "`{}` is {}",
-            link.name,
-            if link.is_up { "up" } else { "down" }
-        ),
-    )
+    Outcome::of(matches, format!("`{}` is {}", link.name, if link.is_up { "up" } else { "down" }))
 }
 
 fn judge_all(wanted: &[String], found: &[String]) -> Outcome {
@@ -77,11 +63,7 @@ fn quoted(names: &[String]) -> String {
     if names.is_empty() {
         return "no interface".to_owned();
     }
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -90,23 +72,10 @@ mod tests {
 
     #[test]
     fn all_interfaces_are_compared_as_a_set() {
-        let names = |names: &[&str]| {
-            names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>()
-        };
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         for (wanted, found, outcome) in [
-            (
-                vec!["lo", "a"],
-                vec!["a", "lo"],
-                Outcome::Yes("`a`, `lo`".to_owned()),
-            ),
-            (
-                vec!["lo"],
-                vec!["lo", "a"],
-                Outcome::No("`lo`, `a`".to_owned()),
-            ),
+            (vec!["lo", "a"], vec!["a", "lo"], Outcome::Yes("`a`, `lo`".to_owned())),
+            (vec!["lo"], vec!["lo", "a"], Outcome::No("`lo`, `a`".to_owned())),
             (vec!["lo"], vec![], Outcome::No("no interface".to_owned())),
         ] {
             assert_eq!(judge_all(&names(&wanted), &names(&found)), outcome);

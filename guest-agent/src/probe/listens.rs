@@ -41,11 +41,7 @@ impl Socket {
 /// Says what is expected.
 pub fn words(socket: &str) -> Words {
     let look = "ss -Hlntu";
-    Words::new(
-        format!("a socket on {socket}"),
-        format!("no socket on {socket}"),
-        look,
-    )
+    Words::new(format!("a socket on {socket}"), format!("no socket on {socket}"), look)
 }
 
 /// Tries once.

@@ -44,11 +44,7 @@ pub enum Outcome {
 impl Outcome {
     /// Returns [`Outcome::Yes`] or [`Outcome::No`].
     pub fn of(succeeded: bool, reason: impl Into<String>) -> Self {
-        if succeeded {
-            Self::Yes(reason.into())
-        } else {
-            Self::No(reason.into())
-        }
+        if succeeded { Self::Yes(reason.into()) } else { Self::No(reason.into()) }
     }
 }
 
@@ -76,11 +72,7 @@ impl Words {
         failure: impl Into<String>,
         look: impl Into<String>,
     ) -> Self {
-        Self {
-            success: success.into(),
-            failure: failure.into(),
-            look: look.into(),
-        }
+        Self { success: success.into(), failure: failure.into(), look: look.into() }
     }
 }
 
@@ -149,10 +141,7 @@ mod tests {
     fn the_command_to_look_with_can_be_typed_as_it_stands() {
         for (command, typed) in [
             ("ping -c 1 10.0.0.2", "ip netns exec red ping -c 1 10.0.0.2"),
-            (
-                "ip link | wc -l",
-                "ip netns exec red sh -c 'ip link | wc -l'",
-            ),
+            ("ip link | wc -l", "ip netns exec red sh -c 'ip link | wc -l'"),
             ("echo 'a b'", r"ip netns exec red sh -c 'echo '\''a b'\'''"),
         ] {
             assert_eq!(inside("red", command), typed);

@@ -19,11 +19,7 @@ pub fn words(probe: &NamespaceLinkProbe, same: bool) -> Words {
     let one = format!("one `{kind}` namespace for {places}");
     let many = format!("a `{kind}` namespace of its own for each of {places}");
     let look = format!("readlink /proc/self/ns/{kind}");
-    if same {
-        Words::new(one, many, look)
-    } else {
-        Words::new(many, one, look)
-    }
+    if same { Words::new(one, many, look) } else { Words::new(many, one, look) }
 }
 
 /// Tries once.
@@ -44,14 +40,9 @@ pub async fn attempt(probe: &NamespaceLinkProbe, same: bool) -> Result<Outcome, 
 
 fn judge(links: &[(String, String)], same: bool) -> Outcome {
     let holds = |(at, (_, link)): (usize, &(String, String))| {
-        links[at + 1..]
-            .iter()
-            .all(|(_, other)| (other == link) == same)
+        links[at + 1..].iter().all(|(_, other)| (other == link) == same)
     };
-    let list: Vec<_> = links
-        .iter()
-        .map(|(place, link)| format!("{place} {link}"))
-        .collect();
+    let list: Vec<_> = links.iter().map(|(place, link)| format!("{place} {link}")).collect();
     Outcome::of(links.iter().enumerate().all(holds), list.join(", "))
 }
 
@@ -62,10 +53,8 @@ mod tests {
     #[test]
     fn differing_means_each_from_each() {
         let links = |links: &[&str]| {
-            let named = links
-                .iter()
-                .enumerate()
-                .map(|(at, link)| (at.to_string(), (*link).to_owned()));
+            let named =
+                links.iter().enumerate().map(|(at, link)| (at.to_string(), (*link).to_owned()));
             named.collect::<Vec<_>>()
         };
         for (list, same, holds) in [

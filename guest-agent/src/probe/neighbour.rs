@@ -13,11 +13,7 @@ pub fn words(probe: &NeighbourProbe) -> Words {
         "any" => "neighbour".to_owned(),
         address => format!("neighbour {address}"),
     };
-    let at = probe
-        .mac
-        .as_ref()
-        .map(|mac| format!(" at {mac}"))
-        .unwrap_or_default();
+    let at = probe.mac.as_ref().map(|mac| format!(" at {mac}")).unwrap_or_default();
     Words::new(format!("a {who}{at}"), format!("no {who}{at}"), "ip neigh")
 }
 
@@ -28,12 +24,7 @@ pub async fn attempt(place: &Place, probe: &NeighbourProbe) -> Result<Outcome, E
 }
 
 fn judge(probe: &NeighbourProbe, neighbours: &[Neighbour]) -> Outcome {
-    let mac = match probe
-        .mac
-        .as_deref()
-        .map(|text| parse_mac(text).ok_or(text))
-        .transpose()
-    {
+    let mac = match probe.mac.as_deref().map(|text| parse_mac(text).ok_or(text)).transpose() {
         Ok(mac) => mac,
         Err(text) => return Outcome::Unknown(format!("`{text}` is no MAC address")),
     };
@@ -57,10 +48,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_by_address_and_hardware_address() {
-        let neighbours = [Neighbour {
-            address: [10, 20, 30, 2].into(),
-            mac: [0x5a, 0, 0, 0, 0, 1],
-        }];
+        let neighbours =
+            [Neighbour { address: [10, 20, 30, 2].into(), mac: [0x5a, 0, 0, 0, 0, 1] }];
         let yes = Outcome::Yes("10.20.30.2 is at 5a:00:00:00:00:01".to_owned());
         for (address, mac, outcome) in [
             ("10.20.30.2", None, yes.clone()),
@@ -71,21 +60,10 @@ mod tests {
                 Some("5a:00:00:00:00:02"),
                 Outcome::No("10.20.30.2 is at 5a:00:00:00:00:01".to_owned()),
             ),
-            (
-                "10.20.30.3",
-                None,
-                Outcome::No("the table has no such entry".to_owned()),
-            ),
-            (
-                "any",
-                Some("x"),
-                Outcome::Unknown("`x` is no MAC address".to_owned()),
-            ),
+            ("10.20.30.3", None, Outcome::No("the table has no such entry".to_owned())),
+            ("any", Some("x"), Outcome::Unknown("`x` is no MAC address".to_owned())),
         ] {
-            let probe = NeighbourProbe {
-                address: address.to_owned(),
-                mac: mac.map(str::to_owned),
-            };
+            let probe = NeighbourProbe { address: address.to_owned(), mac: mac.map(str::to_owned) };
             assert_eq!(judge(&probe, &neighbours), outcome);
         }
     }

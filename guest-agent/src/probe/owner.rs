@@ -31,13 +31,6 @@ pub fn attempt(lab: &Lab, place: &Place, name: &str) -> Result<Outcome, Error> {
         return Ok(Outcome::No(format!("process {pid} has ended")));
     };
     let is_here = inode == netns::inode(place)?;
-    let where_to = if is_here {
-        place.to_string()
-    } else {
-        format!("net:[{inode}]")
-    };
-    Ok(Outcome::of(
-        is_here,
-        format!("process {pid} is in {where_to}"),
-    ))
+    let where_to = if is_here { place.to_string() } else { format!("net:[{inode}]") };
+    Ok(Outcome::of(is_here, format!("process {pid} is in {where_to}")))
 }

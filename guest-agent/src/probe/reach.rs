@@ -62,10 +62,7 @@ fn connect(address: Ipv4Addr, port: u16, limit: Duration) -> Outcome {
 /// Says that nothing came back.
 pub fn no_answer(waited: Duration, tries: u32) -> String {
     let plural = if tries == 1 { "try" } else { "tries" };
-    format!(
-        "no answer in {} s ({tries} {plural})",
-        (waited.as_millis() as f64) / 1000.0
-    )
+    format!("no answer in {} s ({tries} {plural})", (waited.as_millis() as f64) / 1000.0)
 }
 
 /// Tells the network's own "no" from a probe that could not be made.
@@ -93,18 +90,9 @@ mod tests {
     fn only_the_networks_own_refusals_count_as_an_answer_of_no() {
         use nix::libc;
         for (code, outcome) in [
-            (
-                libc::ECONNREFUSED,
-                Outcome::No("connection refused".to_owned()),
-            ),
-            (
-                libc::ENETUNREACH,
-                Outcome::No("network is unreachable".to_owned()),
-            ),
-            (
-                libc::EHOSTUNREACH,
-                Outcome::No("no route to host".to_owned()),
-            ),
+            (libc::ECONNREFUSED, Outcome::No("connection refused".to_owned())),
+            (libc::ENETUNREACH, Outcome::No("network is unreachable".to_owned())),
+            (libc::EHOSTUNREACH, Outcome::No("no route to host".to_owned())),
         ] {
             assert_eq!(refusal(&io::Error::from_raw_os_error(code)), outcome);
         }
@@ -114,13 +102,7 @@ mod tests {
 
     #[test]
     fn silence_is_told_with_its_length() {
-        assert_eq!(
-            no_answer(Duration::from_millis(1000), 4),
-            "no answer in 1 s (4 tries)"
-        );
-        assert_eq!(
-            no_answer(Duration::from_millis(250), 1),
-            "no answer in 0.25 s (1 try)"
-        );
+        assert_eq!(no_answer(Duration::from_millis(1000), 4), "no answer in 1 s (4 tries)");
+        assert_eq!(no_answer(Duration::from_millis(250), 1), "no answer in 0.25 s (1 try)");
     }
 }

@@ -16,12 +16,7 @@ const LEAST_LIMIT: Duration = Duration::from_secs(10);
 
 /// Says what is expected.
 pub fn words(probe: &RisesProbe) -> Words {
-    let links = probe
-        .links
-        .iter()
-        .map(|link| format!("`{link}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let links = probe.links.iter().map(|link| format!("`{link}`")).collect::<Vec<_>>().join(", ");
     Words::new(
         format!("packets both ways through {links}"),
         format!("not packets both ways through all of {links}"),
@@ -42,10 +37,7 @@ pub async fn attempt(
     let ran = exec::capture(&Place::Root, &probe.during, &lab.values, cgroup, limit).await?;
     let after = netlink.links().await?;
     if ran.0 == Exit::TimedOut {
-        return Ok(Outcome::Unknown(format!(
-            "`{}` was killed at its time limit",
-            probe.during
-        )));
+        return Ok(Outcome::Unknown(format!("`{}` was killed at its time limit", probe.during)));
     }
     Ok(judge(&probe.links, &before, &after))
 }
@@ -55,10 +47,7 @@ fn judge(names: &[String], before: &[Link], after: &[Link]) -> Outcome {
     let mut all_rose = true;
     for name in names {
         let find = |links: &[Link]| {
-            links
-                .iter()
-                .find(|link| link.name == *name)
-                .map(|link| (link.received, link.sent))
+            links.iter().find(|link| link.name == *name).map(|link| (link.received, link.sent))
         };
         let Some(((old_received, old_sent), (received, sent))) = find(before).zip(find(after))
         else {

@@ -9,11 +9,7 @@ use crate::netlink::{Link, Netlink, Route};
 
 /// Says what is expected.
 pub fn words(probe: &RouteProbe) -> Words {
-    let through = probe
-        .link
-        .as_ref()
-        .map(|link| format!(" through `{link}`"))
-        .unwrap_or_default();
+    let through = probe.link.as_ref().map(|link| format!(" through `{link}`")).unwrap_or_default();
     let which = match probe.to.as_str() {
         "any" => format!("route{through}"),
         "default" => format!("default route{through}"),
@@ -25,11 +21,7 @@ pub fn words(probe: &RouteProbe) -> Words {
 /// Tries once.
 pub async fn attempt(place: &Place, probe: &RouteProbe) -> Result<Outcome, Error> {
     let netlink = Netlink::open(place).await?;
-    Ok(judge(
-        probe,
-        &netlink.routes().await?,
-        &netlink.links().await?,
-    ))
+    Ok(judge(probe, &netlink.routes().await?, &netlink.links().await?))
 }
 
 fn judge(probe: &RouteProbe, routes: &[Route], links: &[Link]) -> Outcome {
@@ -79,11 +71,7 @@ mod tests {
             received: 0,
             sent: 0,
         };
-        let route = Route {
-            network: Ipv4Addr::new(10, 0, 0, 0),
-            prefix: 24,
-            link: Some(4),
-        };
+        let route = Route { network: Ipv4Addr::new(10, 0, 0, 0), prefix: 24, link: Some(4) };
         let yes = Outcome::Yes("10.0.0.0/24 through `eth0-r`".to_owned());
         let no = Outcome::No("the table has 10.0.0.0/24 through `eth0-r`".to_owned());
         for (to, through, outcome) in [
@@ -94,27 +82,14 @@ mod tests {
             ("default", None, &no),
             ("any", None, &yes),
         ] {
-            let probe = RouteProbe {
-                to: to.to_owned(),
-                link: through.map(str::to_owned),
-            };
+            let probe = RouteProbe { to: to.to_owned(), link: through.map(str::to_owned) };
             assert_eq!(
-                judge(
-                    &probe,
-                    std::slice::from_ref(&route),
-                    std::slice::from_ref(&link)
-                ),
+                judge(&probe, std::slice::from_ref(&route), std::slice::from_ref(&link)),
                 *outcome,
                 "{to}"
             );
         }
-        let any = RouteProbe {
-            to: "any".to_owned(),
-            link: None,
-        };
-        assert_eq!(
-            judge(&any, &[], &[]),
-            Outcome::No("the table is empty".to_owned())
-        );
+        let any = RouteProbe { to: "any".to_owned(), link: None };
+        assert_eq!(judge(&any, &[], &[]), Outcome::No("the table is empty".to_owned()));
     }
 }

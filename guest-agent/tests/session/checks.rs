@@ -45,32 +45,19 @@ fn every_kind_of_probe_is_answered_by_the_kernel() {
             holds(
                 "route",
                 "red",
-                Probe::Route(RouteProbe {
-                    to: text("10.0.0.0/24"),
-                    link: Some(text("eth0-r")),
-                }),
+                Probe::Route(RouteProbe { to: text("10.0.0.0/24"), link: Some(text("eth0-r")) }),
             ),
             holds(
                 "neighbour",
                 "red",
-                Probe::Neighbour(NeighbourProbe {
-                    address: text("10.0.0.2"),
-                    mac: None,
-                }),
+                Probe::Neighbour(NeighbourProbe { address: text("10.0.0.2"), mac: None }),
             ),
             holds(
                 "link",
                 "red",
-                Probe::Link(LinkProbe {
-                    name: text("eth0-r"),
-                    state: Some(LinkState::Up),
-                }),
+                Probe::Link(LinkProbe { name: text("eth0-r"), state: Some(LinkState::Up) }),
             ),
-            holds(
-                "links",
-                "red",
-                Probe::Links(vec![text("eth0-r"), text("lo")]),
-            ),
+            holds("links", "red", Probe::Links(vec![text("eth0-r"), text("lo")])),
             holds("listens", "blue", Probe::Listens(text("tcp:4000"))),
             holds("process", "blue", Probe::Process(text("server"))),
             holds("differs", "root", Probe::Differs(links("net"))),
@@ -109,14 +96,8 @@ fn every_kind_of_probe_is_answered_by_the_kernel() {
     ] {
         assert!(lines.contains(&line.to_owned()), "{line}: {lines:#?}");
     }
-    assert!(
-        lines[0].starts_with("ok ping Claim: 10.0.0.2 answered in "),
-        "{lines:#?}"
-    );
-    assert!(
-        lines[2].starts_with("ok arp Claim: 10.0.0.2 is at "),
-        "{lines:#?}"
-    );
+    assert!(lines[0].starts_with("ok ping Claim: 10.0.0.2 answered in "), "{lines:#?}");
+    assert!(lines[2].starts_with("ok arp Claim: 10.0.0.2 is at "), "{lines:#?}");
 }
 
 #[test]
@@ -134,15 +115,9 @@ fn a_negative_claim_is_proven_beside_its_control() {
     let told = client.step(0);
     assert!(told.passed, "{:#?}", told.lines());
     let lines = told.lines();
-    assert!(
-        lines[1].starts_with("ok red-blue Control: 10.0.0.2 answered in "),
-        "{lines:#?}"
-    );
+    assert!(lines[1].starts_with("ok red-blue Control: 10.0.0.2 answered in "), "{lines:#?}");
     assert_eq!(lines[2], "ok root-blue Claim: network is unreachable");
-    assert!(
-        lines[4].starts_with("ok red-nobody Claim: no answer in 1 s"),
-        "{lines:#?}"
-    );
+    assert!(lines[4].starts_with("ok red-nobody Claim: no answer in 1 s"), "{lines:#?}");
     assert_eq!(lines[5], "ok red-closed Claim: connection refused");
     let verdict = told.verdicts()[4];
     assert_eq!(verdict.expected, "no answer from 10.0.0.9");
@@ -163,10 +138,7 @@ fn a_dead_network_does_not_pass_for_isolation() {
     let told = client.step(0);
     assert!(!told.passed);
     let lines = told.lines();
-    assert!(
-        lines[1].starts_with("FAILED red-blue Control: no answer in 1 s"),
-        "{lines:#?}"
-    );
+    assert!(lines[1].starts_with("FAILED red-blue Control: no answer in 1 s"), "{lines:#?}");
     assert_eq!(
         lines[2],
         "FAILED red-nobody Claim: its control `red-blue` does not hold, so it proves nothing"
@@ -205,9 +177,7 @@ fn without_its_mechanism_a_claim_fails_and_put_back_it_holds_again() {
         holds("red-blue", "red", reach("10.0.0.2")),
         fails("red-lo", "red", reach("127.0.0.1"), Some("red-blue")),
     ]);
-    plan.steps[0]
-        .actions
-        .insert(9, run("red", "ip link set lo down"));
+    plan.steps[0].actions.insert(9, run("red", "ip link set lo down"));
     plan.steps[0].counterfactuals = vec![
         without(
             vec![run("blue", "ip link set eth0-b down")],
@@ -224,10 +194,7 @@ fn without_its_mechanism_a_claim_fails_and_put_back_it_holds_again() {
     let told = client.step(0);
     assert!(told.passed, "{told:#?}");
     let lines: Vec<_> = told.lines();
-    let heads: Vec<_> = lines
-        .iter()
-        .map(|line| line.split(':').next().unwrap())
-        .collect();
+    let heads: Vec<_> = lines.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(
         heads,
         [
@@ -248,10 +215,7 @@ fn a_mechanism_that_does_not_matter_fails_the_step_and_is_put_back() {
     let world = World::new();
     let mut plan = wired_plan(vec![holds("red-blue", "red", reach("10.0.0.2"))]);
     plan.steps[0].counterfactuals = vec![without(
-        vec![
-            run("blue", "ip link set lo down"),
-            run("blue", "echo taken > /run/state"),
-        ],
+        vec![run("blue", "ip link set lo down"), run("blue", "echo taken > /run/state")],
         &["red-blue"],
         vec![run("blue", "false"), run("blue", "echo back > /run/state")],
     )];

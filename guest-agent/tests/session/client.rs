@@ -41,11 +41,11 @@ impl Client {
             let mut greeted = false;
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 decoder.push(&buffer[..count]);
-                if !greeted && let Some(hello) = decoder.next::<Hello>().unwrap() {
+                if !greeted && let Some(hello) = decoder.message::<Hello>().unwrap() {
                     hellos.send(hello).unwrap();
                     greeted = true;
                 }
-                while greeted && let Some(event) = decoder.next::<Event>().unwrap() {
+                while greeted && let Some(event) = decoder.message::<Event>().unwrap() {
                     // A test that is over wants no more events.
                     let _over = sender.send(event);
                 }
@@ -53,12 +53,7 @@ impl Client {
             decoder.finish().unwrap();
         });
         let hello = hello.recv_timeout(LIMIT).expect("a hello");
-        Self {
-            hello,
-            agent,
-            input,
-            events,
-        }
+        Self { hello, agent, input, events }
     }
 
     /// Connects and opens a plan.
@@ -135,10 +130,7 @@ impl Client {
         let nsenter = self.agent.id();
         let children = format!("/proc/{nsenter}/task/{nsenter}/children");
         let children = std::fs::read_to_string(children).unwrap();
-        let pid = children
-            .split_whitespace()
-            .next()
-            .map_or(nsenter, |pid| pid.parse().unwrap());
+        let pid = children.split_whitespace().next().map_or(nsenter, |pid| pid.parse().unwrap());
         let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
         self.agent.wait().unwrap();
@@ -161,12 +153,7 @@ impl Told {
     pub fn output_of(&self, name: Option<&str>) -> String {
         let mut text = Vec::new();
         for event in &self.events {
-            if let Event::Output {
-                bytes,
-                background,
-                stream: Stream::Stdout,
-                ..
-            } = event
+            if let Event::Output { bytes, background, stream: Stream::Stdout, .. } = event
                 && background.as_deref() == name
             {
                 text.extend_from_slice(bytes);

@@ -11,18 +11,12 @@ fn output_comes_with_its_stream_and_a_kept_value_is_known_later() {
     let world = World::new();
     let mut keep = command("root", "echo ' 10.0.0.7 '; echo aside >&2");
     keep.keep = Some("ADDRESS".to_owned());
-    let steps = vec![step(vec![
-        Action::Run(keep),
-        run("root", "echo $ADDRESS in $SUBNET"),
-    ])];
+    let steps = vec![step(vec![Action::Run(keep), run("root", "echo $ADDRESS in $SUBNET")])];
     let mut client = Client::open(&world, &plan(&[], steps));
     let told = client.step(0);
     assert!(told.passed, "{told:?}");
     assert_eq!(told.output(), " 10.0.0.7 \n10.0.0.7 in 10.0.0\n");
-    let kept = Event::Kept {
-        name: "ADDRESS".to_owned(),
-        value: "10.0.0.7".to_owned(),
-    };
+    let kept = Event::Kept { name: "ADDRESS".to_owned(), value: "10.0.0.7".to_owned() };
     assert!(told.events.contains(&kept), "{told:?}");
     let aside = |event: &Event| matches!(event, Event::Output { stream: Stream::Stderr, bytes, .. } if bytes == b"aside\n");
     assert!(told.events.iter().any(aside), "{told:?}");
@@ -40,31 +34,16 @@ fn each_wrong_end_fails_the_step_in_words_and_skips_the_rest() {
     let mut any = command("root", "kill -9 $$");
     any.exit = ExitRule::Any;
     let cases = [
-        (
-            command("root", "exit 3"),
-            "ended with exit status 3, expected exit status 0",
-        ),
-        (
-            command("root", "kill -9 $$"),
-            "was killed by signal 9, expected exit status 0",
-        ),
+        (command("root", "exit 3"), "ended with exit status 3, expected exit status 0"),
+        (command("root", "kill -9 $$"), "was killed by signal 9, expected exit status 0"),
         (any, "was killed by signal 9, expected an exit status"),
-        (
-            slow(),
-            "did not end within its time limit, expected exit status 0",
-        ),
-        (
-            empty,
-            "ended with exit status 0, expected some output for `$NOTHING`",
-        ),
+        (slow(), "did not end within its time limit, expected exit status 0"),
+        (empty, "ended with exit status 0, expected some output for `$NOTHING`"),
     ];
     let world = World::new();
-    let steps = cases.iter().map(|(command, _)| {
-        step(vec![
-            Action::Run(command.clone()),
-            run("root", "echo skipped"),
-        ])
-    });
+    let steps = cases
+        .iter()
+        .map(|(command, _)| step(vec![Action::Run(command.clone()), run("root", "echo skipped")]));
     let mut client = Client::open(&world, &plan(&[], steps.collect()));
     for (index, (command, words)) in (0..).zip(&cases) {
         let told = client.step(index);
@@ -73,28 +52,20 @@ fn each_wrong_end_fails_the_step_in_words_and_skips_the_rest() {
         let expected = format!("`{}` in root {words}", command.text);
         assert_eq!(told.failure().map(Failure::to_string), Some(expected));
     }
-    assert_eq!(
-        world.shell("pgrep -x sleep || true"),
-        "",
-        "a killed command left a child"
-    );
+    assert_eq!(world.shell("pgrep -x sleep || true"), "", "a killed command left a child");
 }
 
 #[test]
 fn a_flood_is_cut_and_counted_and_does_not_stall() {
     let world = World::new();
-    let steps = vec![step(vec![
-        run("root", "head -c 100000000 /dev/zero"),
-        run("root", "echo on"),
-    ])];
+    let steps =
+        vec![step(vec![run("root", "head -c 100000000 /dev/zero"), run("root", "echo on")])];
     let mut client = Client::open(&world, &plan(&[], steps));
     let told = client.step(0);
     assert!(told.passed);
     assert!(told.output().ends_with("on\n"));
     assert_eq!(told.output().len(), (1 << 20) + 3);
-    let dropped = Event::OutputDropped {
-        bytes: 100_000_000 - (1 << 20),
-    };
+    let dropped = Event::OutputDropped { bytes: 100_000_000 - (1 << 20) };
     assert!(told.events.contains(&dropped));
 }
 
@@ -176,10 +147,7 @@ fn a_background_command_may_put_itself_into_the_background() {
     let mut client = Client::open(&world, &plan(&[], steps));
     let told = client.step(0);
     assert!(told.passed, "{told:?}");
-    assert!(
-        ["sleep\n", "sh\n"].contains(&told.output().as_str()),
-        "{told:?}"
-    );
+    assert!(["sleep\n", "sh\n"].contains(&told.output().as_str()), "{told:?}");
     let pid = world.pid_of("sleep");
     assert_eq!(client.close(false), [format!("process sleep (pid {pid})")]);
 }
@@ -196,12 +164,7 @@ fn a_background_command_that_is_not_ready_fails_in_words_and_is_gone() {
         within_ms: 300,
     };
     let steps = vec![
-        step(vec![background(
-            "root",
-            "early",
-            "echo no such option >&2; exit 2",
-            Ready::Tcp(1),
-        )]),
+        step(vec![background("root", "early", "echo no such option >&2; exit 2", Ready::Tcp(1))]),
         step(vec![Action::Start(late)]),
     ];
     let mut client = Client::open(&world, &plan(&[], steps));
@@ -245,14 +208,6 @@ fn a_command_that_ends_well_is_told_with_its_exit() {
     let mut client = Client::open(&world, &plan(&[], vec![step(vec![Action::Run(one)])]));
     let told = client.step(0);
     assert!(told.passed);
-    let ended = |event: &Event| {
-        matches!(
-            event,
-            Event::CommandEnded {
-                exit: Exit::Code(1),
-                ..
-            }
-        )
-    };
+    let ended = |event: &Event| matches!(event, Event::CommandEnded { exit: Exit::Code(1), .. });
     assert!(told.events.iter().any(ended), "{told:?}");
 }

@@ -11,10 +11,7 @@ fn rich() -> netlab_protocol::Plan {
     let mut actions = wired();
     actions.extend([
         run("root", "ip link add veth-1 type veth peer name veth-2"),
-        run(
-            "root",
-            "ip link add dummy-1 type dummy || ip link add dummy-1 type bridge",
-        ),
+        run("root", "ip link add dummy-1 type dummy || ip link add dummy-1 type bridge"),
         run("root", "mkdir /run/lab; echo x > /run/lab/file"),
         background("blue", "server", SERVER, Ready::Tcp(4000)),
         run("red", "setsid sleep 1000 &"),
@@ -30,11 +27,7 @@ fn the_first_word_is_a_hello_of_this_build() {
     let client = Client::connect(&world);
     assert_eq!(client.hello.kept, None);
     assert!(client.hello.uptime_ms > 0);
-    client
-        .hello
-        .clone()
-        .accept(env!("CARGO_PKG_VERSION"))
-        .unwrap();
+    client.hello.clone().accept(env!("CARGO_PKG_VERSION")).unwrap();
     client.hang_up();
 }
 
@@ -99,10 +92,7 @@ fn a_kept_lab_stands_until_it_is_reset() {
     assert!(client.step(0).passed);
     assert_eq!(client.close(true), Vec::<String>::new());
     client.hang_up();
-    assert_eq!(
-        world.shell("ip netns | sort | cut -d' ' -f1 | xargs"),
-        "blue red"
-    );
+    assert_eq!(world.shell("ip netns | sort | cut -d' ' -f1 | xargs"), "blue red");
     // Its server still answers, though nobody reads what it prints any more.
     let mut client = Client::connect(&world);
     assert_eq!(client.hello.kept.as_deref(), Some("test"));
@@ -155,26 +145,14 @@ fn names_that_exist_and_needs_that_do_not_are_refused_before_anything_is_made() 
         plan
     };
     for (plan, words) in [
+        (plan(&["red"], vec![]), "namespace `red` exists already and was not made by netlab"),
+        (with_files("/run/there"), "file `/run/there` exists already and was not made by netlab"),
         (
-            plan(&["red"], vec![]),
-            "namespace `red` exists already and was not made by netlab",
-        ),
-        (
-            with_files("/run/there"),
-            "file `/run/there` exists already and was not made by netlab",
-        ),
-        (
-            needing(Needs {
-                commands: vec!["no-such".to_owned()],
-                ..Needs::default()
-            }),
+            needing(Needs { commands: vec!["no-such".to_owned()], ..Needs::default() }),
             "the guest has no command `no-such`",
         ),
         (
-            needing(Needs {
-                modules: vec!["no_such".to_owned()],
-                ..Needs::default()
-            }),
+            needing(Needs { modules: vec!["no_such".to_owned()], ..Needs::default() }),
             "the guest has no kernel module `no_such`",
         ),
     ] {
@@ -192,10 +170,7 @@ fn a_second_lab_beside_a_running_one_is_refused() {
     let world = World::new();
     let mut first = Client::open(&world, &plan(&[], vec![]));
     let mut second = Client::connect(&world);
-    assert_eq!(
-        second.hello.kept, None,
-        "a lab that runs is not left behind"
-    );
+    assert_eq!(second.hello.kept, None, "a lab that runs is not left behind");
     for request in [Request::Open(Box::new(plan(&[], vec![]))), Request::Reset] {
         second.send(&request);
         assert_eq!(second.next(), Event::Failed(Failure::Busy));
@@ -214,20 +189,11 @@ fn requests_out_of_order_are_refused_in_words() {
         event => panic!("{event:?}"),
     };
     client.send(&Request::Step { index: 0 });
-    assert_eq!(
-        words(&client),
-        "the agent was asked to run step 0 while no lab is open"
-    );
+    assert_eq!(words(&client), "the agent was asked to run step 0 while no lab is open");
     client.send(&Request::Close { keep: false });
-    assert_eq!(
-        words(&client),
-        "the agent was asked to close a lab while none is open"
-    );
+    assert_eq!(words(&client), "the agent was asked to close a lab while none is open");
     client.send(&Request::Open(Box::new(plan(&[], vec![]))));
     assert_eq!(client.next(), Event::Opened);
     client.send(&Request::Step { index: 4 });
-    assert_eq!(
-        words(&client),
-        "the agent was asked to run step 4 which the plan does not have"
-    );
+    assert_eq!(words(&client), "the agent was asked to run step 4 which the plan does not have");
 }

@@ -89,12 +89,7 @@ pub fn reach(target: &str) -> Probe {
 
 pub fn without(take_away: Vec<Action>, fails: &[&str], undo: Vec<Action>) -> Counterfactual {
     let fails = fails.iter().map(|&id| id.to_owned()).collect();
-    Counterfactual {
-        title: "without it".to_owned(),
-        take_away,
-        fails,
-        undo,
-    }
+    Counterfactual { title: "without it".to_owned(), take_away, fails, undo }
 }
 
 /// Commands that wire red (10.0.0.1) and blue (10.0.0.2) together by one pair of interfaces.
@@ -102,16 +97,10 @@ pub fn wired() -> Vec<Action> {
     let mut actions = vec![
         run("root", "ip netns add red"),
         run("root", "ip netns add blue"),
-        run(
-            "root",
-            "ip link add eth0-r netns red type veth peer name eth0-b netns blue",
-        ),
+        run("root", "ip link add eth0-r netns red type veth peer name eth0-b netns blue"),
     ];
     for (place, link, address) in [("red", "eth0-r", 1), ("blue", "eth0-b", 2)] {
-        actions.push(run(
-            place,
-            &format!("ip addr add $SUBNET.{address}/24 dev {link}"),
-        ));
+        actions.push(run(place, &format!("ip addr add $SUBNET.{address}/24 dev {link}")));
         actions.push(run(place, &format!("ip link set {link} up")));
         actions.push(run(place, "ip link set lo up"));
     }

@@ -61,14 +61,7 @@ impl World {
     /// Returns a command that runs inside.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args([
-            "--target",
-            &self.init.to_string(),
-            "--net",
-            "--mount",
-            "--pid",
-            "--",
-        ]);
+        command.args(["--target", &self.init.to_string(), "--net", "--mount", "--pid", "--"]);
         command.arg(program);
         command
     }
@@ -79,20 +72,14 @@ impl World {
         let output = self.command("sh").args(["-c", line]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "`{line}`: {}\n{text}{errors}",
-            output.status
-        );
+        assert!(output.status.success(), "`{line}`: {}\n{text}{errors}", output.status);
         text.trim().to_owned()
     }
 
     /// Waits for a process of this name and returns its id.
     #[track_caller]
     pub fn pid_of(&self, name: &str) -> String {
-        self.shell(&format!(
-            "timeout 20 sh -c 'until pgrep -x {name}; do :; done'"
-        ))
+        self.shell(&format!("timeout 20 sh -c 'until pgrep -x {name}; do :; done'"))
     }
 
     /// Says whether nothing of a lab is left: no process, namespace, interface or file of ours.
@@ -110,20 +97,12 @@ impl Drop for World {
         drop(self.input.take());
         let ended = self.outer.wait();
         if !std::thread::panicking() {
-            assert!(
-                ended.unwrap().success(),
-                "the world could not be taken down"
-            );
+            assert!(ended.unwrap().success(), "the world could not be taken down");
         }
     }
 }
 
 fn only_child(parent: u32) -> u32 {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
-    children
-        .split_whitespace()
-        .next()
-        .expect("a child")
-        .parse()
-        .unwrap()
+    children.split_whitespace().next().expect("a child").parse().unwrap()
 }

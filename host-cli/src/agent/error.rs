@@ -14,10 +14,7 @@ pub enum SessionError {
     #[error(transparent)]
     Ssh(#[from] SshError),
     /// The agent could not be put into the guest.
-    #[error(
-        "could not put the agent into the guest: {problem}{}",
-        last_words(words)
-    )]
+    #[error("could not put the agent into the guest: {problem}{}", last_words(words))]
     Ship {
         /// What happened instead.
         problem: String,
@@ -45,10 +42,7 @@ pub enum SessionError {
         source: FrameError,
     },
     /// The agent or the connection to it ended.
-    #[error(
-        "the guest's agent was lost while {doing}: {cause}{}",
-        last_words(words)
-    )]
+    #[error("the guest's agent was lost while {doing}: {cause}{}", last_words(words))]
     Lost {
         /// What it was doing.
         doing: String,
@@ -99,11 +93,7 @@ impl Hint for SessionError {
 
 /// Adds what a program said last, if it said anything.
 fn last_words(words: &str) -> String {
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!("; its last words: {words}")
-    }
+    if words.is_empty() { String::new() } else { format!("; its last words: {words}") }
 }
 
 #[cfg(test)]
@@ -128,17 +118,11 @@ mod tests {
                 "the guest's agent was lost while running step 3: it ended with exit status 101; its last words: no memory",
             ),
             (
-                SessionError::NoHello {
-                    limit,
-                    words: String::new(),
-                },
+                SessionError::NoHello { limit, words: String::new() },
                 "the guest's agent did not say hello within 20 s",
             ),
             (
-                SessionError::Ship {
-                    problem: "it broke".to_owned(),
-                    words: "full".to_owned(),
-                },
+                SessionError::Ship { problem: "it broke".to_owned(), words: "full".to_owned() },
                 "could not put the agent into the guest: it broke; its last words: full",
             ),
         ];

@@ -33,10 +33,7 @@ impl Session {
         let shipped = ship(connection, binary::AGENT, binary::AGENT_SHA256);
         match timeout_at(deadline, shipped).await {
             Ok(started) => Self::greet(started?, env!("CARGO_PKG_VERSION"), deadline).await,
-            Err(_) => Err(SessionError::NoHello {
-                limit: HELLO_LIMIT,
-                words: String::new(),
-            }),
+            Err(_) => Err(SessionError::NoHello { limit: HELLO_LIMIT, words: String::new() }),
         }
     }
 
@@ -52,10 +49,8 @@ impl Session {
     pub async fn send(&mut self, request: &Request) -> Result<(), SessionError> {
         self.wire.doing = describe(request);
         let doing = &self.wire.doing;
-        let frame = encode(request).map_err(|source| SessionError::Frame {
-            doing: doing.clone(),
-            source,
-        })?;
+        let frame = encode(request)
+            .map_err(|source| SessionError::Frame { doing: doing.clone(), source })?;
         // What the agent said before it died tells more than that it takes nothing.
         if self.wire.channel.outgoing.send(frame, doing).await.is_err() {
             return Err(self.wire.drained().await);
@@ -75,15 +70,8 @@ impl Session {
     pub fn unexpected(&self, doing: &str, event: &Event) -> SessionError {
         // The kind is enough: the rest may be a whole plan's output.
         let said = format!("{event:?}");
-        let kind = said
-            .split([' ', '(', '{'])
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        SessionError::Unexpected {
-            doing: doing.to_owned(),
-            said: kind,
-        }
+        let kind = said.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        SessionError::Unexpected { doing: doing.to_owned(), said: kind }
     }
 
     /// Takes the agent's hello.
@@ -92,26 +80,13 @@ impl Session {
         host_version: &str,
         deadline: Instant,
     ) -> Result<Self, SessionError> {
-        let Started {
-            channel,
-            stdout,
-            stderr,
-        } = started;
+        let Started { channel, stdout, stderr } = started;
         let mut decoder = Decoder::default();
         decoder.push(&stdout);
         let doing = "starting it".to_owned();
-        let mut wire = Wire {
-            channel,
-            decoder,
-            stderr,
-            doing,
-            status: None,
-        };
+        let mut wire = Wire { channel, decoder, stderr, doing, status: None };
         let Ok(hello) = timeout_at(deadline, wire.message::<Hello>()).await else {
-            return Err(SessionError::NoHello {
-                limit: HELLO_LIMIT,
-                words: wire.words(),
-            });
+            return Err(SessionError::NoHello { limit: HELLO_LIMIT, words: wire.words() });
         };
         let hello = hello?.accept(host_version)?;
         wire.doing = "waiting for it".to_owned();
@@ -131,14 +106,11 @@ struct Wire {
 impl Wire {
     async fn message<T: DeserializeOwned>(&mut self) -> Result<T, SessionError> {
         loop {
-            match self.decoder.next() {
+            match self.decoder.message() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(source) => {
-                    return Err(SessionError::Frame {
-                        doing: self.doing.clone(),
-                        source,
-                    });
+                    return Err(SessionError::Frame { doing: self.doing.clone(), source });
                 }
             }
             let Some(piece) = self.channel.incoming.next().await else {
@@ -176,11 +148,7 @@ impl Wire {
             (None, Ok(())) => return self.channel.outgoing.lost(&doing, &"it was closed").into(),
             (None, Err(truncated)) => truncated.to_string(),
         };
-        SessionError::Lost {
-            doing,
-            cause,
-            words,
-        }
+        SessionError::Lost { doing, cause, words }
     }
 
     fn words(&self) -> String {
@@ -243,10 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_follow_the_hello() {
-        let said = frames(
-            &hello(PROTOCOL_VERSION, "0.1.0"),
-            &[Event::Opened, Event::Served],
-        );
+        let said = frames(&hello(PROTOCOL_VERSION, "0.1.0"), &[Event::Opened, Event::Served]);
         let mut session = open(b"have\n", said).await.unwrap();
         assert_eq!(session.hello().kernel, "6.12");
         assert_eq!(session.next().await.unwrap(), Event::Opened);
@@ -297,10 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_message_is_refused() {
-        let said = [
-            frames(&hello(PROTOCOL_VERSION, "0.1.0"), &[]),
-            b"\xff\xff\xff\xff".to_vec(),
-        ];
+        let said = [frames(&hello(PROTOCOL_VERSION, "0.1.0"), &[]), b"\xff\xff\xff\xff".to_vec()];
         let mut session = open(b"have\n", said.concat()).await.unwrap();
         let error = session.next().await.unwrap_err();
         assert_eq!(

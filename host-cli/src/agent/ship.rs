@@ -36,19 +36,11 @@ pub async fn ship(
 ) -> Result<Started, SessionError> {
     let script = script(hash, agent.len());
     let channel = connection.exec(&script).await?;
-    let mut started = Started {
-        channel,
-        stdout: Vec::new(),
-        stderr: Vec::new(),
-    };
+    let mut started = Started { channel, stdout: Vec::new(), stderr: Vec::new() };
     let answer = started.answer().await?;
     if answer == NEED {
         for chunk in agent.chunks(CHUNK_BYTES) {
-            let sent = started
-                .channel
-                .outgoing
-                .send(chunk.to_vec(), "sending the agent")
-                .await;
+            let sent = started.channel.outgoing.send(chunk.to_vec(), "sending the agent").await;
             if let Err(error) = sent {
                 return Err(started.instead_of(error).await);
             }
@@ -72,11 +64,7 @@ impl Started {
                 }
                 None => {
                     let seen = "the channel was closed";
-                    return Err(self
-                        .channel
-                        .outgoing
-                        .lost("shipping the agent", &seen)
-                        .into());
+                    return Err(self.channel.outgoing.lost("shipping the agent", &seen).into());
                 }
             }
         }
@@ -132,10 +120,7 @@ mod tests {
     /// Runs the script in a shell of this machine, with another folder in memory's place.
     fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
         let script = script("cafe", size).replace(FOLDER, folder);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the script is tried in a real shell"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the script is tried in a real shell")]
         let mut shell = Command::new("sh");
         let mut shell = shell
             .args(["-c", &script])
@@ -147,11 +132,7 @@ mod tests {
         shell.stdin.take().unwrap().write_all(program).unwrap();
         let output = shell.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            text(output.stdout),
-            text(output.stderr),
-            output.status.code(),
-        )
+        (text(output.stdout), text(output.stderr), output.status.code())
     }
 
     #[test]
@@ -163,10 +144,7 @@ mod tests {
         let mut input = program.to_vec();
         input.extend(b"first request");
         let (out, err, status) = run(folder, &input, program.len());
-        assert_eq!(
-            (out.as_str(), err.as_str()),
-            ("need\nserve: first request\n", "")
-        );
+        assert_eq!((out.as_str(), err.as_str()), ("need\nserve: first request\n", ""));
         assert_eq!(status, Some(0));
         let (out, _, _) = run(folder, b"second request", program.len());
         assert_eq!(out, "have\nserve: second request\n");
@@ -177,15 +155,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let (out, err, status) = run(path, b"#!/bin/sh\necho ", 100);
-        assert_eq!(
-            (out.as_str(), err.as_str()),
-            ("need\n", "the agent came in part\n")
-        );
+        assert_eq!((out.as_str(), err.as_str()), ("need\n", "the agent came in part\n"));
         assert_eq!(status, Some(1));
-        assert_eq!(
-            folder.path().read_dir().unwrap().count(),
-            0,
-            "the half file is removed"
-        );
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the half file is removed");
     }
 }

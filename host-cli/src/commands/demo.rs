@@ -32,7 +32,8 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     // Every mistake in the file is told before a guest is started.
     let lab = lab::parse(&lab::find(&args.lab)?)?;
-    let paced = !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
+    let paced =
+        !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     super::doctor::offer_qemu(context).await?;
 
     let mut guest = Guest::up(context).await?;
@@ -43,6 +44,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     };
     let run = Run::open(&mut guest.session, &lab, &context.reporter, &context.cancel).await?;
     let options = Options { from: args.from, keep: args.keep };
-    let summary = run.to_the_end(&lab, options, pace.as_mut()).await?;
+    let summary = run.finish(&lab, options, pace.as_mut()).await?;
     Ok(if summary.passed { Exit::Good } else { Exit::CheckFailed })
 }

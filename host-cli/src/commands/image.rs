@@ -34,36 +34,6 @@ struct Row {
     path: String,
 }
 
-/// A new lock, as `--json` shows it.
-#[derive(Serialize)]
-struct LockRow {
-    release: String,
-    kernel: String,
-    packages: usize,
-    download_bytes: u64,
-    path: String,
-}
-
-/// One file of a second build, as `--json` shows it.
-#[derive(Serialize)]
-struct FileRow {
-    file: String,
-    identical: bool,
-}
-
-impl From<&(String, bool)> for FileRow {
-    fn from((file, identical): &(String, bool)) -> Self {
-        Self { file: file.clone(), identical: *identical }
-    }
-}
-
-impl FileRow {
-    fn cells(&self) -> Vec<String> {
-        let verdict = if self.identical { "the same, byte for byte" } else { "DIFFERENT" };
-        vec![self.file.clone(), verdict.to_owned()]
-    }
-}
-
 /// Runs the verb.
 ///
 /// # Errors
@@ -78,40 +48,22 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         }
         Verb::Lock { output } => {
             let path = output.clone();
-            let job = move |images: &ImageSource, reporter: &_| {
-                images.lock(Arch::Amd64, &path, reporter)
-            };
+            let job =
+                move |images: &ImageSource, reporter: &_| images.lock(Arch::Amd64, &path, reporter);
             let summary = images.on_a_thread(&context.reporter, job).await?;
-            let row = LockRow {
-                release: summary.version,
-                kernel: summary.kernel,
-                packages: summary.packages,
-                download_bytes: summary.download_bytes,
-                path: output.display().to_string(),
-            };
             if context.options.json {
-                print::json("lock", &row)?;
+                print::json("lock", &summary)?;
             } else {
-                print::text(&format!(
-                    "Debian {}, kernel {}: {} packages, {:.1} MB, pinned in {}\n",
-                    row.release,
-                    row.kernel,
-                    row.packages,
-                    row.download_bytes as f64 / 1e6,
-                    row.path
-                ))?;
+                print::text(&format!("{summary}\npinned in {}\n", output.display()))?;
             }
         }
         Verb::Verify => {
             let job = |images: &ImageSource, reporter: &_| images.verify(reporter);
-            let report = images.on_a_thread(&context.reporter, job).await?;
-            let rows: Vec<_> = report.files.iter().map(FileRow::from).collect();
-            if context.options.json {
-                print::json("verified", &rows)?;
-            } else {
-                print::table(&["FILE", "SECOND BUILD"], &rows.iter().map(FileRow::cells).collect::<Vec<_>>())?;
+            let image = images.on_a_thread(&context.reporter, job).await?;
+            if !context.options.json {
+                print::text("a second build from the same lock is the same, byte for byte\n")?;
             }
-            return Ok(if report.is_identical() { Exit::Good } else { Exit::CheckFailed });
+            image_line(context, "verified", image.key, &image.dir)?;
         }
         Verb::Path => {
             let image = images.found()?;

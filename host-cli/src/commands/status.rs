@@ -47,7 +47,13 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
         let state = if row.up { "up" } else { "down" };
         let lab = row.lab.as_deref().or(row.problem.as_deref()).unwrap_or("-");
         let dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
-        vec![row.name.clone(), state.to_owned(), dash(&row.accelerator), dash(&row.address), lab.to_owned()]
+        vec![
+            row.name.clone(),
+            state.to_owned(),
+            dash(&row.accelerator),
+            dash(&row.address),
+            lab.to_owned(),
+        ]
     };
     let rows: Vec<_> = rows.iter().map(cells).collect();
     print::table(&["NAME", "STATE", "ACCEL", "SSH", "LAB"], &rows)?;

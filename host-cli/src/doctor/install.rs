@@ -125,15 +125,11 @@ impl Installation {
             return Ok(());
         }
         if !is_terminal {
-            return Err(InstallError::NobodyToAsk {
-                command: self.line(),
-            });
+            return Err(InstallError::NobodyToAsk { command: self.line() });
         }
         match ask(&self.lines()) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(InstallError::Declined {
-                command: self.line(),
-            }),
+            Ok(false) => Err(InstallError::Declined { command: self.line() }),
             Err(error) => Err(InstallError::Terminal(error)),
         }
     }
@@ -150,6 +146,7 @@ impl Installation {
                 continue;
             };
             // Not killed with us: a package manager cut short leaves the host half-installed.
+            #[expect(clippy::disallowed_methods, reason = "the owner of package managers")]
             let status = tokio::process::Command::new(program)
                 .args(arguments)
                 // Debian's packages ask nothing then; others don't know the name.
@@ -157,15 +154,9 @@ impl Installation {
                 .stdout(Stdio::from(io::stderr()))
                 .status()
                 .await
-                .map_err(|source| InstallError::Start {
-                    command: command.clone(),
-                    source,
-                })?;
+                .map_err(|source| InstallError::Start { command: command.clone(), source })?;
             if !status.success() {
-                return Err(InstallError::Failed {
-                    command,
-                    status: status.to_string(),
-                });
+                return Err(InstallError::Failed { command, status: status.to_string() });
             }
         }
         Ok(())
@@ -212,15 +203,10 @@ mod tests {
         );
         let error = apt(false, false).unwrap_err();
         let both = format!("apt-get update && {line}");
-        assert_eq!(
-            error.to_string(),
-            format!("`{both}` must run as root, and there is no `sudo`")
-        );
+        assert_eq!(error.to_string(), format!("`{both}` must run as root, and there is no `sudo`"));
         assert_eq!(error.hint(), format!("as root, run `{both}`"));
         let brew = Platform::Macos.installers().first();
-        let lines = plan(brew, Architecture::Aarch64, false, true)
-            .unwrap()
-            .lines();
+        let lines = plan(brew, Architecture::Aarch64, false, true).unwrap().lines();
         assert_eq!(lines, ["brew install qemu"]);
     }
 
@@ -236,17 +222,9 @@ mod tests {
             nobody.to_string(),
             format!("QEMU is missing, and nobody can be asked whether `{line}` may run")
         );
-        let declined = installation
-            .consent(false, true, |_| Ok(false))
-            .unwrap_err();
-        assert_eq!(
-            declined.to_string(),
-            format!("QEMU is missing, and `{line}` was not wanted")
-        );
-        assert_eq!(
-            declined.hint(),
-            format!("give `--yes`, or run `{line}` yourself")
-        );
+        let declined = installation.consent(false, true, |_| Ok(false)).unwrap_err();
+        assert_eq!(declined.to_string(), format!("QEMU is missing, and `{line}` was not wanted"));
+        assert_eq!(declined.hint(), format!("give `--yes`, or run `{line}` yourself"));
     }
 
     #[tokio::test]
@@ -261,9 +239,7 @@ mod tests {
         };
         let error = installation.run().await.unwrap_err();
         assert!(matches!(error, InstallError::Failed { .. }), "{error}");
-        let missing = Installation {
-            commands: vec![command(&["/nowhere/apt-get"])],
-        };
+        let missing = Installation { commands: vec![command(&["/nowhere/apt-get"])] };
         let error = missing.run().await.unwrap_err();
         assert_eq!(error.to_string(), "can't run `/nowhere/apt-get`");
     }

@@ -71,19 +71,11 @@ impl Doctor<'_> {
         let look = Arc::clone(&self.image);
         let image = tokio::task::spawn_blocking(move || look())
             .await
-            .map_err(|source| QemuError::Internal {
-                doing: "looking at the image",
-                source,
-            })?;
+            .map_err(|source| QemuError::Internal { doing: "looking at the image", source })?;
         let mut findings = vec![qemu_row(&qemu)];
         match (&qemu, &image) {
             (Ok(qemu), Ok(Some(artifacts))) => {
-                let trials = Trials {
-                    home: self.home,
-                    qemu,
-                    artifacts,
-                    reporter,
-                };
+                let trials = Trials { home: self.home, qemu, artifacts, reporter };
                 for &accelerator in Platform::HOST.accelerators() {
                     let trial = trials.verdict(accelerator, Freshness::Anew).await?;
                     findings.push(accelerator_row(accelerator, &trial));
@@ -94,11 +86,7 @@ impl Doctor<'_> {
         let has_image = matches!(image, Ok(Some(_)));
         let folder = existing(self.home.root());
         findings.push(memory_row(room::available_memory_mib()?));
-        findings.push(disk_row(
-            room::available_disk_mib(folder)?,
-            has_image,
-            folder,
-        ));
+        findings.push(disk_row(room::available_disk_mib(folder)?, has_image, folder));
         findings.push(image_row(&image));
         findings.push(paths_row(&paths, paths.check_socket_length(Platform::HOST)));
         Ok(findings)
@@ -107,29 +95,18 @@ impl Doctor<'_> {
 
 /// The folder itself or the nearest one above it that is there.
 fn existing(folder: &Path) -> &Path {
-    folder
-        .ancestors()
-        .find(|folder| folder.is_dir())
-        .unwrap_or(folder)
+    folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder)
 }
 
 fn row(what: &str, state: State, detail: String, cure: Option<String>) -> Finding {
-    Finding {
-        what: what.to_owned(),
-        state,
-        detail,
-        cure,
-    }
+    Finding { what: what.to_owned(), state, detail, cure }
 }
 
 fn qemu_row(qemu: &Result<Qemu, QemuError>) -> Finding {
     match qemu {
-        Ok(Qemu { path, version, .. }) => row(
-            "QEMU",
-            State::Good,
-            format!("{version} at `{}`", path.display()),
-            None,
-        ),
+        Ok(Qemu { path, version, .. }) => {
+            row("QEMU", State::Good, format!("{version} at `{}`", path.display()), None)
+        }
         Err(error) => row("QEMU", State::Bad, error.to_string(), Some(error.hint())),
     }
 }
@@ -140,12 +117,7 @@ fn accelerator_row(accelerator: Accelerator, trial: &Trial) -> Finding {
         (Verdict::Works, Accelerator::Tcg) => {
             row(&what, State::Good, "always works, slowly".to_owned(), None)
         }
-        (Verdict::Works, _) => row(
-            &what,
-            State::Good,
-            "a kernel boots with it".to_owned(),
-            None,
-        ),
+        (Verdict::Works, _) => row(&what, State::Good, "a kernel boots with it".to_owned(), None),
         (Verdict::Fails { problem }, _) => {
             let cure = problem.cure().to_owned();
             row(&what, State::Warning, problem.to_string(), Some(cure))
@@ -173,15 +145,9 @@ fn memory_row(available_mib: u64) -> Finding {
 }
 
 fn disk_row(available_mib: u64, has_image: bool, folder: &Path) -> Finding {
-    let needed = if has_image {
-        room::DISK_MIB
-    } else {
-        IMAGE_DISK_MIB
-    };
-    let detail = format!(
-        "{available_mib} MiB free at `{}`, netlab needs {needed}",
-        folder.display()
-    );
+    let needed = if has_image { room::DISK_MIB } else { IMAGE_DISK_MIB };
+    let detail =
+        format!("{available_mib} MiB free at `{}`, netlab needs {needed}", folder.display());
     if available_mib >= needed {
         return row("disk", State::Good, detail, None);
     }
@@ -193,12 +159,7 @@ fn image_row(image: &Result<Option<Artifacts>, Error>) -> Finding {
     match image {
         Ok(Some(artifacts)) => {
             let folder = artifacts.kernel.parent().unwrap_or(&artifacts.kernel);
-            row(
-                "image",
-                State::Good,
-                format!("built, at `{}`", folder.display()),
-                None,
-            )
+            row("image", State::Good, format!("built, at `{}`", folder.display()), None)
         }
         Ok(None) => row(
             "image",
@@ -227,37 +188,20 @@ mod tests {
     use crate::provider::qemu::accel::Problem;
 
     fn shown(finding: &Finding) -> String {
-        let Finding {
-            what,
-            state,
-            detail,
-            cure,
-        } = finding;
-        format!(
-            "{state:?} {what}: {detail} | {}",
-            cure.as_deref().unwrap_or("-")
-        )
+        let Finding { what, state, detail, cure } = finding;
+        format!("{state:?} {what}: {detail} | {}", cure.as_deref().unwrap_or("-"))
     }
 
     #[test]
     fn each_row_says_what_was_seen_and_what_to_do() {
-        let qemu = Qemu {
-            path: "/usr/bin/q".into(),
-            version: Version(10, 0, 2),
-            modified: 0,
-        };
+        let qemu = Qemu { path: "/usr/bin/q".into(), version: Version(10, 0, 2), modified: 0 };
         let missing = QemuError::Missing {
             program: "qemu-system-x86_64".to_owned(),
             folders: vec!["/usr/local/bin".into()],
             install: None,
         };
-        let trial = |verdict| Trial {
-            verdict,
-            cached: false,
-        };
-        let hung = Verdict::Fails {
-            problem: Problem::Hung { seconds: 5 },
-        };
+        let trial = |verdict| Trial { verdict, cached: false };
+        let hung = Verdict::Fails { problem: Problem::Hung { seconds: 5 } };
         let folder = Path::new("/n");
         let rows = [
             (qemu_row(&Ok(qemu)), "Good QEMU: 10.0.2 at `/usr/bin/q` | -"),
@@ -281,19 +225,13 @@ mod tests {
                  itself a virtual machine, its own host must allow nested virtualization; another \
                  QEMU may help, too: `--qemu`",
             ),
-            (
-                memory_row(640),
-                "Good memory: 640 MiB free, a guest needs 640 | -",
-            ),
+            (memory_row(640), "Good memory: 640 MiB free, a guest needs 640 | -"),
             (
                 memory_row(100),
                 "Bad memory: 100 MiB free, a guest needs 640 | close some programs, or end other \
                  guests with `netlab down --all`",
             ),
-            (
-                disk_row(50, true, folder),
-                "Good disk: 50 MiB free at `/n`, netlab needs 32 | -",
-            ),
+            (disk_row(50, true, folder), "Good disk: 50 MiB free at `/n`, netlab needs 32 | -"),
             (
                 disk_row(50, false, folder),
                 "Bad disk: 50 MiB free at `/n`, netlab needs 400 | free some space, or set \
@@ -315,10 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path().join("not").join("there"));
         let named = Some("/nowhere/qemu".into());
-        let options = QemuOptions {
-            qemu: named,
-            ..QemuOptions::default()
-        };
+        let options = QemuOptions { qemu: named, ..QemuOptions::default() };
         let doctor = Doctor {
             home: &home,
             name: &"a".parse().unwrap(),
@@ -328,16 +263,12 @@ mod tests {
         };
         struct Silent;
         impl crate::report::Renderer for Silent {
-            fn event(&mut self, _: &crate::report::Event) {}
+            fn event(&mut self, _: &crate::report::Event) -> std::io::Result<()> {
+                Ok(())
+            }
         }
-        let findings = doctor
-            .examine(&Reporter::new(Box::new(Silent)))
-            .await
-            .unwrap();
-        let states: Vec<_> = findings
-            .iter()
-            .map(|row| (row.what.as_str(), row.state))
-            .collect();
+        let findings = doctor.examine(&Reporter::new(Box::new(Silent))).await.unwrap();
+        let states: Vec<_> = findings.iter().map(|row| (row.what.as_str(), row.state)).collect();
         assert_eq!(states[0], ("QEMU", State::Bad));
         assert_eq!(states[1], ("accelerator", State::Warning));
         assert_eq!(states[4], ("image", State::Warning));

@@ -181,8 +181,7 @@ impl Hint for InstanceError {
 /// # Errors
 /// [`InstanceError::File`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
-    let failed =
-        |source| InstanceError::File { action: "write", path: path.to_owned(), source };
+    let failed = |source| InstanceError::File { action: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600, and the mode stays with the rename.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;

@@ -39,18 +39,17 @@ impl Home {
     /// [`InstanceError::NoHome`] if there is neither; [`InstanceError::File`] if a relative
     /// `NETLAB_HOME` can't be made absolute.
     pub fn from_environment() -> Result<Self, InstanceError> {
-        let root = match std::env::var_os("NETLAB_HOME").filter(|value| !value.is_empty()) {
-            // QEMU outlives our working directory, so its paths must not depend on it.
-            Some(value) => std::path::absolute(&value).map_err(|source| InstanceError::File {
-                action: "find",
-                path: value.into(),
-                source,
-            })?,
-            None => directories::ProjectDirs::from("", "", "netlab")
-                .ok_or(InstanceError::NoHome)?
-                .data_local_dir()
-                .to_owned(),
-        };
+        let root =
+            match std::env::var_os("NETLAB_HOME").filter(|value| !value.is_empty()) {
+                // QEMU outlives our working directory, so its paths must not depend on it.
+                Some(value) => std::path::absolute(&value).map_err(|source| {
+                    InstanceError::File { action: "find", path: value.into(), source }
+                })?,
+                None => directories::ProjectDirs::from("", "", "netlab")
+                    .ok_or(InstanceError::NoHome)?
+                    .data_local_dir()
+                    .to_owned(),
+            };
         let home = Self::at(root);
         Ok(match std::env::var_os("NETLAB_CACHE").filter(|value| !value.is_empty()) {
             Some(cache) => Self { cache: cache.into(), ..home },
@@ -202,8 +201,10 @@ impl InstancePaths {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn create_folder(&self) -> Result<(), InstanceError> {
-        crate::platform::create_private_folder(&self.folder).map_err(|source| {
-            InstanceError::File { action: "make the folder", path: self.folder.clone(), source }
+        crate::platform::create_private_folder(&self.folder).map_err(|source| InstanceError::File {
+            action: "make the folder",
+            path: self.folder.clone(),
+            source,
         })
     }
 

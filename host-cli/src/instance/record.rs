@@ -67,7 +67,9 @@ impl Record {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
+            Err(source) => {
+                return Err(InstanceError::File { action: "read", path, source });
+            }
         };
         let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
         let Versioned { version: found } = serde_json::from_slice(&text).map_err(corrupt)?;
@@ -90,14 +92,6 @@ impl Record {
             source: error.into(),
         })?;
         replace_file(&path, &text)
-    }
-
-    /// QEMU's process, once it is known.
-    pub fn process(&self) -> Option<&ProcessIdentity> {
-        match &self.stage {
-            Stage::Intent => None,
-            Stage::Booting { process } | Stage::Up { process, .. } => Some(process),
-        }
     }
 }
 

@@ -27,10 +27,7 @@ pub struct Builtin {
 impl Builtin {
     /// Returns its text under the name of its file.
     pub fn source(&self) -> Source {
-        Source {
-            name: self.file.to_owned(),
-            text: self.text.to_owned(),
-        }
+        Source { name: self.file.to_owned(), text: self.text.to_owned() }
     }
 }
 
@@ -97,10 +94,8 @@ impl Hint for LabError {
         match self {
             Self::Unknown { reference } => {
                 let ids: Vec<_> = builtin().iter().map(|lab| lab.id).collect();
-                let known: Vec<_> = builtin()
-                    .iter()
-                    .map(|lab| format!("{} (`{}`)", lab.number, lab.id))
-                    .collect();
+                let known: Vec<_> =
+                    builtin().iter().map(|lab| format!("{} (`{}`)", lab.number, lab.id)).collect();
                 let near = match instead(reference, &ids) {
                     near if near.starts_with("did") => format!("{near}\n"),
                     _ => String::new(),
@@ -138,32 +133,21 @@ pub fn find(reference: &str) -> Result<Source, LabError> {
         return Ok(lab.source());
     }
     if !is_path(reference) {
-        return Err(LabError::Unknown {
-            reference: reference.to_owned(),
-        });
+        return Err(LabError::Unknown { reference: reference.to_owned() });
     }
     let name = reference.to_owned();
-    let bytes = read(Path::new(reference)).map_err(|source| LabError::Read {
-        path: name.clone(),
-        source,
-    })?;
+    let bytes = read(Path::new(reference))
+        .map_err(|source| LabError::Read { path: name.clone(), source })?;
     if bytes.len() as u64 > LARGEST_BYTES {
         return Err(LabError::TooBig { path: name });
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source {
-            name,
-            text: without_mark(text),
-        }),
+        Ok(text) => Ok(Source { name, text: without_mark(text) }),
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(&error.as_bytes()[..good]);
             let position = Lines::new(&text).position(good);
-            Err(LabError::NotText {
-                path: name,
-                line: position.line,
-                column: position.column,
-            })
+            Err(LabError::NotText { path: name, line: position.line, column: position.column })
         }
     }
 }
@@ -176,9 +160,7 @@ fn is_path(reference: &str) -> bool {
 /// Reads a file up to just past the limit: a device or a pipe may have no end.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(LARGEST_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)?.take(LARGEST_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -211,13 +193,7 @@ mod tests {
             assert_eq!(find(lab.id).unwrap(), lab.source());
         }
         let (_folder, path) = file(b"\xef\xbb\xbf# Mine\r\n");
-        assert_eq!(
-            find(&path).unwrap(),
-            Source {
-                name: path,
-                text: "# Mine\r\n".to_owned()
-            }
-        );
+        assert_eq!(find(&path).unwrap(), Source { name: path, text: "# Mine\r\n".to_owned() });
     }
 
     #[test]
@@ -243,19 +219,13 @@ mod tests {
 
         let (_folder, path) = file(&vec![b'x'; LARGEST_BYTES as usize + 1]);
         let error = find(&path).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("the lab file `{path}` is larger than 1 MiB")
-        );
+        assert_eq!(error.to_string(), format!("the lab file `{path}` is larger than 1 MiB"));
 
         let (_folder, path) = file(&vec![b'x'; LARGEST_BYTES as usize]);
         assert!(find(&path).is_ok());
 
         let error = find("./no-such.md").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "could not read the lab file `./no-such.md`"
-        );
+        assert_eq!(error.to_string(), "could not read the lab file `./no-such.md`");
         assert_eq!(
             error.hint(),
             "see that `./no-such.md` is there, or take one from `netlab list`"

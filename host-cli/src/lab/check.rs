@@ -26,34 +26,13 @@ const POSITIVE_MS: u64 = 5_000;
 /// neighbour that is there answers within it.
 const NEGATIVE_MS: u64 = 1_000;
 
-const CLAIM: Key = Key {
-    name: "claim",
-    example: "claim = \"red reaches blue\"",
-};
-const ID: Key = Key {
-    name: "id",
-    example: "id = \"red-blue\"",
-};
-const IN: Key = Key {
-    name: "in",
-    example: "in = \"red\"",
-};
-const NOT: Key = Key {
-    name: "not",
-    example: "not = true",
-};
-const CONTROL: Key = Key {
-    name: "control",
-    example: "control = \"red-blue\"",
-};
-const WITHIN: Key = Key {
-    name: "within",
-    example: "within = \"2s\"",
-};
-const CHECKS: Key = Key {
-    name: "checks",
-    example: "checks = [\"red-blue\"]",
-};
+const CLAIM: Key = Key { name: "claim", example: "claim = \"red reaches blue\"" };
+const ID: Key = Key { name: "id", example: "id = \"red-blue\"" };
+const IN: Key = Key { name: "in", example: "in = \"red\"" };
+const NOT: Key = Key { name: "not", example: "not = true" };
+const CONTROL: Key = Key { name: "control", example: "control = \"red-blue\"" };
+const WITHIN: Key = Key { name: "within", example: "within = \"2s\"" };
+const CHECKS: Key = Key { name: "checks", example: "checks = [\"red-blue\"]" };
 
 const CHECK_KEYS: [Key; 6] = [CLAIM, ID, IN, NOT, CONTROL, WITHIN];
 
@@ -97,11 +76,7 @@ impl Explain for CheckMistake {
             }
             Self::Limit { .. } => LIMIT_CURE.to_owned(),
             Self::UnknownKey { key } => {
-                let known: Vec<_> = CHECK_KEYS
-                    .iter()
-                    .map(|key| key.name)
-                    .chain(probes())
-                    .collect();
+                let known: Vec<_> = CHECK_KEYS.iter().map(|key| key.name).chain(probes()).collect();
                 instead(key, &known)
             }
             Self::NoProbe => format!("add one of {}", list(&probes().collect::<Vec<_>>())),
@@ -134,12 +109,7 @@ pub fn check(fence: &Fence, lines: &Lines<'_>, found: &mut Found) -> Option<Item
     let control = table.text(CONTROL, found);
     let within = table.text(WITHIN, found).map(|text| limit(text, found));
     if let Some(id) = id.as_ref().filter(|id| !name::is_id(&id.value)) {
-        found.push(
-            id.span.clone(),
-            CheckMistake::Id {
-                id: id.value.clone(),
-            },
-        );
+        found.push(id.span.clone(), CheckMistake::Id { id: id.value.clone() });
     }
     match (negative, &control) {
         (true, None) => found.push(fence.info_span(), CheckMistake::NoControl),
@@ -154,9 +124,7 @@ pub fn check(fence: &Fence, lines: &Lines<'_>, found: &mut Found) -> Option<Item
         line: lines.line(fence.span.start),
         id: id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
         claim: claim?.value,
-        place: place
-            .as_ref()
-            .map_or(Place::Root, |place| place.value.clone().into()),
+        place: place.as_ref().map_or(Place::Root, |place| place.value.clone().into()),
         negative,
         control: control.as_ref().map(|control| control.value.clone()),
         within_ms: within.unwrap_or(default_ms),
@@ -173,12 +141,7 @@ pub fn check(fence: &Fence, lines: &Lines<'_>, found: &mut Found) -> Option<Item
         namespaces: place.into_iter().chain(named).collect(),
         uses: read.uses,
         gives: Vec::new(),
-        references: Some(References {
-            id,
-            control,
-            span: fence.info_span(),
-            background,
-        }),
+        references: Some(References { id, control, background }),
         action: Action::Check(check),
     })
 }
@@ -223,13 +186,7 @@ fn probe(table: &mut Table<'_>, fence: &Fence, found: &mut Found) -> Option<(Pro
             found.push(key.span, CheckMistake::UnknownKey { key: key.value });
         } else if let Some((first, _)) = &first {
             let first = first.value.clone();
-            found.push(
-                key.span,
-                CheckMistake::TwoProbes {
-                    first,
-                    second: key.value,
-                },
-            );
+            found.push(key.span, CheckMistake::TwoProbes { first, second: key.value });
         } else {
             first = Some((key, value));
         }
@@ -254,13 +211,8 @@ fn probe(table: &mut Table<'_>, fence: &Fence, found: &mut Found) -> Option<(Pro
         Ok(probe) => Some((probe, Read { span, uses })),
         Err(error) => {
             let span = error.span().map_or(span, |span| fence.locate(&span));
-            found.push(
-                span,
-                CheckMistake::Probe {
-                    kind,
-                    problem: in_plain_words(error.message()),
-                },
-            );
+            found
+                .push(span, CheckMistake::Probe { kind, problem: in_plain_words(error.message()) });
             None
         }
     }

@@ -72,8 +72,6 @@ pub struct References {
     pub id: Option<Located<String>>,
     /// The control of a negative check.
     pub control: Option<Located<String>>,
-    /// Where the whole check stands.
-    pub span: Span,
     /// The background command that the probe is about.
     pub background: Option<Located<String>>,
 }

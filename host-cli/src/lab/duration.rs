@@ -35,9 +35,7 @@ impl FromStr for Limit {
         let millis = number.parse::<u64>().ok().filter(|_| digits);
         match millis.and_then(|count| count.checked_mul(unit_ms)) {
             Some(millis @ 1..=LONGEST_MS) => Ok(Self { millis }),
-            _ => Err(BadLimit {
-                text: text.to_owned(),
-            }),
+            _ => Err(BadLimit { text: text.to_owned() }),
         }
     }
 }
@@ -48,27 +46,12 @@ mod tests {
 
     #[test]
     fn limits_have_a_unit_and_bounds() {
-        for (text, millis) in [
-            ("1ms", 1),
-            ("500ms", 500),
-            ("20s", 20_000),
-            ("600s", 600_000),
-        ] {
+        for (text, millis) in [("1ms", 1), ("500ms", 500), ("20s", 20_000), ("600s", 600_000)] {
             assert_eq!(text.parse(), Ok(Limit { millis }));
         }
-        for text in [
-            "",
-            "5",
-            "s",
-            "ms",
-            "0s",
-            "-1s",
-            "+1s",
-            "1.5s",
-            "601s",
-            "1m",
-            "99999999999999999999s",
-        ] {
+        for text in
+            ["", "5", "s", "ms", "0s", "-1s", "+1s", "1.5s", "601s", "1m", "99999999999999999999s"]
+        {
             let message = text.parse::<Limit>().unwrap_err().to_string();
             assert_eq!(message, format!("`{text}` is no time limit"));
         }

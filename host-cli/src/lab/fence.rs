@@ -48,15 +48,8 @@ pub struct Shell {
 }
 
 /// Words of an `sh` fence, with an `=` where a value follows.
-const SHELL_WORDS: [&str; 7] = [
-    "ns=",
-    "background=",
-    "ready=",
-    "exit=",
-    "within=",
-    "keep=",
-    "undo",
-];
+const SHELL_WORDS: [&str; 7] =
+    ["ns=", "background=", "ready=", "exit=", "within=", "keep=", "undo"];
 
 /// Second words of a `toml` fence.
 const TABLE_WORDS: [&str; 4] = ["lab", "step", "check", "fails"];
@@ -69,21 +62,13 @@ pub enum FenceMistake {
     UnknownWord { word: String },
     /// A word that needs a value, or has one too many.
     #[error("`{word}` {problem}")]
-    WordShape {
-        word: String,
-        problem: &'static str,
-        write: &'static str,
-    },
+    WordShape { word: String, problem: &'static str, write: &'static str },
     /// The same word twice.
     #[error("`{word}` stands here twice")]
     Repeated { word: String },
     /// A value that can't be one.
     #[error("`{value}` is no {what}")]
-    BadValue {
-        value: String,
-        what: &'static str,
-        write: &'static str,
-    },
+    BadValue { value: String, what: &'static str, write: &'static str },
     /// A time limit that can't be read.
     #[error("`{value}` is no time limit")]
     BadLimit { value: String },
@@ -106,10 +91,8 @@ impl Explain for FenceMistake {
         match self {
             Self::UnknownWord { word } => {
                 let stem = word.split_once('=').map_or(word.as_str(), |(stem, _)| stem);
-                let known: Vec<_> = SHELL_WORDS
-                    .iter()
-                    .map(|known| known.trim_end_matches('='))
-                    .collect();
+                let known: Vec<_> =
+                    SHELL_WORDS.iter().map(|known| known.trim_end_matches('=')).collect();
                 instead(stem, &known)
             }
             Self::WordShape { write, .. } | Self::BadValue { write, .. } => {
@@ -167,24 +150,14 @@ fn table<'a>(
         "check" => Role::Check,
         "fails" => Role::Fails,
         unknown => {
-            found.push(
-                word.span,
-                FenceMistake::UnknownTable {
-                    word: unknown.to_owned(),
-                },
-            );
+            found.push(word.span, FenceMistake::UnknownTable { word: unknown.to_owned() });
             return Role::Page;
         }
     };
     for extra in words {
         let table = word.value.to_owned();
-        found.push(
-            extra.span,
-            FenceMistake::WordAfterTable {
-                word: extra.value.to_owned(),
-                table,
-            },
-        );
+        found
+            .push(extra.span, FenceMistake::WordAfterTable { word: extra.value.to_owned(), table });
     }
     role
 }
@@ -223,37 +196,23 @@ impl Shell {
             "within" => "`within=20s`",
             "keep" => "`keep=RED_IP`",
             _ => {
-                return Err(FenceMistake::UnknownWord {
-                    word: word.to_owned(),
-                });
+                return Err(FenceMistake::UnknownWord { word: word.to_owned() });
             }
         };
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             let word = key.to_owned();
-            return Err(FenceMistake::WordShape {
-                word,
-                problem: "has no value",
-                write: example,
-            });
+            return Err(FenceMistake::WordShape { word, problem: "has no value", write: example });
         };
         let located = |text: &str| Located::new(text.to_owned(), span.clone());
         match key {
             "ns" => fill(&mut self.namespace, located(value), key),
             "background" => fill(&mut self.background, located(background(value)?), key),
-            "ready" => fill(
-                &mut self.ready,
-                Located::new(ready(value)?, span.clone()),
-                key,
-            ),
-            "exit" => fill(
-                &mut self.exit,
-                Located::new(exit(value)?, span.clone()),
-                key,
-            ),
+            "ready" => fill(&mut self.ready, Located::new(ready(value)?, span.clone()), key),
+            "exit" => fill(&mut self.exit, Located::new(exit(value)?, span.clone()), key),
             "within" => {
-                let limit = value.parse().map_err(|_| FenceMistake::BadLimit {
-                    value: value.to_owned(),
-                })?;
+                let limit = value
+                    .parse()
+                    .map_err(|_| FenceMistake::BadLimit { value: value.to_owned() })?;
                 fill(&mut self.within, Located::new(limit, span.clone()), key)
             }
             _ => fill(&mut self.keep, located(keep(value)?), key),
@@ -263,9 +222,7 @@ impl Shell {
 
 fn fill<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), FenceMistake> {
     if slot.is_some() {
-        return Err(FenceMistake::Repeated {
-            word: word.to_owned(),
-        });
+        return Err(FenceMistake::Repeated { word: word.to_owned() });
     }
     *slot = Some(value);
     Ok(())
@@ -284,9 +241,7 @@ fn background(value: &str) -> Result<&str, FenceMistake> {
 
 fn keep(value: &str) -> Result<&str, FenceMistake> {
     if name::is_shells_own(value) {
-        return Err(FenceMistake::ShellsOwn {
-            name: value.to_owned(),
-        });
+        return Err(FenceMistake::ShellsOwn { name: value.to_owned() });
     }
     if name::is_value(value) {
         return Ok(value);
@@ -303,14 +258,13 @@ fn exit(value: &str) -> Result<ExitRule, FenceMistake> {
         return Ok(ExitRule::Any);
     }
     // A process can't end with a status above 255.
-    value
-        .parse::<u8>()
-        .map(|code| ExitRule::Code(code.into()))
-        .map_err(|_| FenceMistake::BadValue {
+    value.parse::<u8>().map(|code| ExitRule::Code(code.into())).map_err(|_| {
+        FenceMistake::BadValue {
             value: value.to_owned(),
             what: "exit status",
             write: "a number from 0 to 255, or `any`",
-        })
+        }
+    })
 }
 
 fn ready(value: &str) -> Result<Ready, FenceMistake> {
@@ -320,12 +274,7 @@ fn ready(value: &str) -> Result<Ready, FenceMistake> {
         write: "`tcp:4000`, `udp:67`, `file:/run/server.pid` or `log:listening`",
     };
     let (kind, rest) = value.split_once(':').ok_or_else(bad)?;
-    let port = || {
-        rest.parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(bad)
-    };
+    let port = || rest.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(bad);
     match kind {
         "tcp" => Ok(Ready::Tcp(port()?)),
         "udp" => Ok(Ready::Udp(port()?)),

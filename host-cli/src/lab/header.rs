@@ -29,38 +29,14 @@ pub struct Header {
     pub values: BTreeMap<String, String>,
 }
 
-const ID: Key = Key {
-    name: "id",
-    example: "id = \"my-lab\"",
-};
-const SUMMARY: Key = Key {
-    name: "summary",
-    example: "summary = \"What the reader learns\"",
-};
-const MINUTES: Key = Key {
-    name: "minutes",
-    example: "minutes = 5",
-};
-const NAMESPACES: Key = Key {
-    name: "namespaces",
-    example: "namespaces = [\"red\", \"blue\"]",
-};
-const FILES: Key = Key {
-    name: "files",
-    example: "files = [\"/run/red.pid\"]",
-};
-const NEEDS: Key = Key {
-    name: "needs",
-    example: "needs = { services = [\"openvswitch\"] }",
-};
-const VALUES: Key = Key {
-    name: "values",
-    example: "values = { PORT = \"4000\" }",
-};
-const QUIET: Key = Key {
-    name: "quiet",
-    example: "quiet = true",
-};
+const ID: Key = Key { name: "id", example: "id = \"my-lab\"" };
+const SUMMARY: Key = Key { name: "summary", example: "summary = \"What the reader learns\"" };
+const MINUTES: Key = Key { name: "minutes", example: "minutes = 5" };
+const NAMESPACES: Key = Key { name: "namespaces", example: "namespaces = [\"red\", \"blue\"]" };
+const FILES: Key = Key { name: "files", example: "files = [\"/run/red.pid\"]" };
+const NEEDS: Key = Key { name: "needs", example: "needs = { services = [\"openvswitch\"] }" };
+const VALUES: Key = Key { name: "values", example: "values = { PORT = \"4000\" }" };
+const QUIET: Key = Key { name: "quiet", example: "quiet = true" };
 
 const LAB_KEYS: [Key; 7] = [ID, SUMMARY, MINUTES, NAMESPACES, FILES, NEEDS, VALUES];
 const STEP_KEYS: [Key; 1] = [QUIET];
@@ -118,35 +94,17 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     let summary = table.required_text(SUMMARY, found);
     let minutes = table.number(MINUTES, found);
     let namespaces = namespaces(table.texts(NAMESPACES, found), found);
-    let files = table
-        .texts(FILES, found)
-        .into_iter()
-        .map(|path| file(path, found))
-        .collect();
-    let needs = table
-        .read::<Needs>(NEEDS, found)
-        .map(|needs| needs.value)
-        .unwrap_or_default();
+    let files = table.texts(FILES, found).into_iter().map(|path| file(path, found)).collect();
+    let needs = table.read::<Needs>(NEEDS, found).map(|needs| needs.value).unwrap_or_default();
     let values = table.text_table(VALUES, found);
-    let values = values
-        .into_iter()
-        .map(|(name, text)| value(name, text, found))
-        .collect();
+    let values = values.into_iter().map(|(name, text)| value(name, text, found)).collect();
     let minutes = match minutes {
         None => DEFAULT_MINUTES,
         Some(minutes) => minutes_of(minutes, found),
     };
     table.finish(&LAB_KEYS, found);
     let (id, summary) = (id?, summary?.value);
-    Some(Header {
-        id,
-        summary,
-        minutes,
-        namespaces,
-        files,
-        needs,
-        values,
-    })
+    Some(Header { id, summary, minutes, namespaces, files, needs, values })
 }
 
 /// What a lab without `minutes` is said to take.
@@ -165,12 +123,7 @@ pub fn step(fence: &Fence, found: &mut Found) -> bool {
 fn lab_id(id: Located<String>, found: &mut Found) -> String {
     // A number alone is how the built-in labs are asked for.
     if !name::is_id(&id.value) || id.value.bytes().all(|byte| byte.is_ascii_digit()) {
-        found.push(
-            id.span,
-            HeaderMistake::Id {
-                id: id.value.clone(),
-            },
-        );
+        found.push(id.span, HeaderMistake::Id { id: id.value.clone() });
     }
     id.value
 }
@@ -204,12 +157,7 @@ fn file(path: Located<String>, found: &mut Found) -> String {
     let absolute = parts.next() == Some("");
     // The list is what is removed at the end: nothing may be in it that climbs or is empty.
     if !absolute || parts.any(|part| matches!(part, "" | "." | "..")) {
-        found.push(
-            path.span,
-            HeaderMistake::File {
-                path: path.value.clone(),
-            },
-        );
+        found.push(path.span, HeaderMistake::File { path: path.value.clone() });
     }
     path.value
 }

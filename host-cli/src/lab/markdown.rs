@@ -61,10 +61,7 @@ impl Fence {
 
     fn offset(&self, offset: usize) -> usize {
         let index = self.pieces.partition_point(|(body, _)| *body <= offset);
-        match index
-            .checked_sub(1)
-            .and_then(|index| self.pieces.get(index))
-        {
+        match index.checked_sub(1).and_then(|index| self.pieces.get(index)) {
             Some((body, file)) => file + (offset - body),
             None => self.info_start,
         }
@@ -73,10 +70,7 @@ impl Fence {
 
 /// Cuts a page into blocks. Everything else on it (tables, HTML, indented code) is for readers.
 pub fn blocks(text: &str) -> Vec<Block> {
-    let mut cutter = Cutter {
-        text,
-        ..Cutter::default()
-    };
+    let mut cutter = Cutter { text, ..Cutter::default() };
     for (event, span) in Parser::new(text).into_offset_iter() {
         cutter.take(event, span);
     }
@@ -194,19 +188,13 @@ mod tests {
         let text = "# A *title* with `code`\n\nOne\ntwo `ip`.\n\n- item\n\n<!-- no -->\n\n    code\n\n\
                     ```sh ns=red\nip link\n```\n";
         let blocks = blocks(text);
-        let heading = Block::Heading {
-            level: 1,
-            text: "A title with `code`".to_owned(),
-            span: 0..23,
-        };
+        let heading =
+            Block::Heading { level: 1, text: "A title with `code`".to_owned(), span: 0..23 };
         assert_eq!(blocks[0], heading);
         assert_eq!(blocks[1], Block::Prose("One two `ip`.".to_owned()));
         assert_eq!(blocks[2], Block::Prose("item".to_owned()));
         let [fence] = fences(text).try_into().unwrap();
-        assert_eq!(
-            (fence.info.as_str(), fence.body.as_str()),
-            ("sh ns=red", "ip link\n")
-        );
+        assert_eq!((fence.info.as_str(), fence.body.as_str()), ("sh ns=red", "ip link\n"));
         assert_eq!(&text[fence.info_span()], "sh ns=red");
         assert!(fence.closed && !fence.nested);
         assert_eq!(blocks.len(), 4);

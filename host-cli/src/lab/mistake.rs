@@ -30,11 +30,7 @@ pub struct Found(Vec<Mistake>);
 impl Found {
     /// Adds one.
     pub fn push(&mut self, span: Span, mistake: impl Explain) {
-        self.0.push(Mistake {
-            span,
-            message: mistake.to_string(),
-            cure: mistake.cure(),
-        });
+        self.0.push(Mistake { span, message: mistake.to_string(), cure: mistake.cure() });
     }
 
     /// Whether there are none.
@@ -44,19 +40,11 @@ impl Found {
 
     /// Renders them against the file they are in.
     pub fn into_mistakes(mut self, source: &Source) -> Mistakes {
-        self.0
-            .sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        self.0.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
         let lines = Lines::new(&source.text);
-        let rendered = self
-            .0
-            .iter()
-            .take(SHOWN)
-            .map(|mistake| render(mistake, &source.name, &lines));
-        Mistakes {
-            name: source.name.clone(),
-            rendered: rendered.collect(),
-            count: self.0.len(),
-        }
+        let rendered =
+            self.0.iter().take(SHOWN).map(|mistake| render(mistake, &source.name, &lines));
+        Mistakes { name: source.name.clone(), rendered: rendered.collect(), count: self.0.len() }
     }
 }
 
@@ -73,25 +61,13 @@ pub struct Mistakes {
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.count == 1 {
-            "mistake"
-        } else {
-            "mistakes"
-        };
-        write!(
-            formatter,
-            "{} {plural} in the lab file `{}`",
-            self.count, self.name
-        )?;
+        let plural = if self.count == 1 { "mistake" } else { "mistakes" };
+        write!(formatter, "{} {plural} in the lab file `{}`", self.count, self.name)?;
         for mistake in &self.rendered {
             write!(formatter, "\n\n{mistake}")?;
         }
         if self.count > self.rendered.len() {
-            write!(
-                formatter,
-                "\n\nand {} more",
-                self.count - self.rendered.len()
-            )?;
+            write!(formatter, "\n\nand {} more", self.count - self.rendered.len())?;
         }
         Ok(())
     }
@@ -135,12 +111,7 @@ fn render(mistake: &Mistake, name: &str, lines: &Lines<'_>) -> String {
 pub fn instead(unknown: &str, known: &[impl AsRef<str>]) -> String {
     let near = known
         .iter()
-        .map(|word| {
-            (
-                strsim::damerau_levenshtein(unknown, word.as_ref()),
-                word.as_ref(),
-            )
-        })
+        .map(|word| (strsim::damerau_levenshtein(unknown, word.as_ref()), word.as_ref()))
         .min_by_key(|(distance, _)| *distance)
         // A third of the letters may differ: `claime` is `claim`, `reach` is not `route`.
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1));
@@ -155,10 +126,7 @@ pub fn list(words: &[impl AsRef<str>]) -> String {
     if words.is_empty() {
         return "none".to_owned();
     }
-    let quoted: Vec<_> = words
-        .iter()
-        .map(|word| format!("`{}`", word.as_ref()))
-        .collect();
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{}`", word.as_ref())).collect();
     quoted.join(", ")
 }
 
@@ -171,10 +139,7 @@ mod tests {
         let known = ["claim", "control", "within"];
         assert_eq!(instead("claime", &known), "did you mean `claim`?");
         assert_eq!(instead("wihtin", &known), "did you mean `within`?");
-        assert_eq!(
-            instead("colour", &known),
-            "known here: `claim`, `control`, `within`"
-        );
+        assert_eq!(instead("colour", &known), "known here: `claim`, `control`, `within`");
         assert_eq!(instead("x", &[] as &[&str]), "known here: none");
     }
 
@@ -194,10 +159,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_all_mistakes_does_not_flood_the_terminal() {
-        let source = Source {
-            name: "a.md".to_owned(),
-            text: "x\n".repeat(60),
-        };
+        let source = Source { name: "a.md".to_owned(), text: "x\n".repeat(60) };
         let mut found = Found::default();
         for line in (0..60).rev() {
             found.push(line * 2..line * 2 + 1, Plain);

@@ -33,15 +33,7 @@ pub struct Lab {
 impl Lab {
     /// Makes a lab of a draft without mistakes; `None` if a part of it is missing after all.
     pub fn from_draft(draft: Draft) -> Option<Self> {
-        let Header {
-            id,
-            summary,
-            minutes,
-            namespaces,
-            files,
-            needs,
-            values,
-        } = draft.header?;
+        let Header { id, summary, minutes, namespaces, files, needs, values } = draft.header?;
         Some(Self {
             id,
             title: draft.title?,
@@ -74,37 +66,16 @@ impl Lab {
 }
 
 fn step(draft: StepDraft) -> Step {
-    let counterfactuals = draft
-        .counterfactuals
-        .into_iter()
-        .map(counterfactual)
-        .collect();
-    let StepDraft {
-        title,
-        why,
-        quiet,
-        items,
-        ..
-    } = draft;
-    Step {
-        title,
-        why,
-        quiet,
-        actions: actions(items),
-        counterfactuals,
-    }
+    let counterfactuals = draft.counterfactuals.into_iter().map(counterfactual).collect();
+    let StepDraft { title, why, quiet, items, .. } = draft;
+    Step { title, why, quiet, actions: actions(items), counterfactuals }
 }
 
 fn counterfactual(draft: CounterfactualDraft) -> Counterfactual {
     Counterfactual {
         title: draft.title,
         take_away: actions(draft.take_away),
-        fails: draft
-            .fails
-            .unwrap_or_default()
-            .into_iter()
-            .map(|id| id.value)
-            .collect(),
+        fails: draft.fails.unwrap_or_default().into_iter().map(|id| id.value).collect(),
         undo: actions(draft.undo),
     }
 }

@@ -14,17 +14,13 @@ const NAMESPACE_BYTES: usize = 64;
 /// Whether this can be an id: `red-blue`.
 pub fn is_id(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// Whether this can be a value's name: `RED_IP`.
 pub fn is_value(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+        && text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }
 
 /// Whether the shell uses this name itself: `PATH`.
@@ -37,9 +33,7 @@ pub fn is_namespace(text: &str) -> bool {
     text != "root"
         && text.len() <= NAMESPACE_BYTES
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// The name under which a background command's process id is kept: `server` gives `SERVER_PID`.
@@ -65,11 +59,7 @@ pub fn id_of(sentence: &str) -> String {
         }
         id.push_str(&word);
     }
-    if id.is_empty() {
-        "check".to_owned()
-    } else {
-        id
-    }
+    if id.is_empty() { "check".to_owned() } else { id }
 }
 
 #[cfg(test)]

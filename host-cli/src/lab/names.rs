@@ -40,11 +40,7 @@ pub enum NameMistake {
     NegativeControl { id: String },
     /// A control with another probe.
     #[error("the control `{id}` is a `{control}` check, and this is a `{own}` check")]
-    OtherControl {
-        id: String,
-        control: String,
-        own: String,
-    },
+    OtherControl { id: String, control: String, own: String },
 }
 
 impl Explain for NameMistake {
@@ -89,10 +85,7 @@ pub fn judge(draft: &Draft, lines: &Lines<'_>, found: &mut Found) {
             judge.item(item);
         }
         for counterfactual in &step.counterfactuals {
-            counterfactual
-                .take_away
-                .iter()
-                .for_each(|item| judge.item(item));
+            counterfactual.take_away.iter().for_each(|item| judge.item(item));
             for id in counterfactual.fails.iter().flatten() {
                 judge.check_above(id);
             }
@@ -116,29 +109,16 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(draft: &'a Draft, lines: &'a Lines<'a>, found: &'a mut Found) -> Self {
         let mut checks = BTreeMap::new();
-        for (check, references) in draft
-            .steps
-            .iter()
-            .flat_map(|step| &step.items)
-            .filter_map(Item::check)
+        for (check, references) in
+            draft.steps.iter().flat_map(|step| &step.items).filter_map(Item::check)
         {
             if let Some(id) = &references.id {
                 checks.entry(id.value.as_str()).or_insert((check, &id.span));
             }
         }
-        let fixed = draft
-            .header
-            .iter()
-            .flat_map(|header| header.values.keys().cloned());
+        let fixed = draft.header.iter().flat_map(|header| header.values.keys().cloned());
         let values = fixed.collect();
-        Self {
-            draft,
-            lines,
-            found,
-            checks,
-            values,
-            backgrounds: Vec::new(),
-        }
+        Self { draft, lines, found, checks, values, backgrounds: Vec::new() }
     }
 
     fn item(&mut self, item: &Item) {
@@ -162,20 +142,10 @@ impl<'a> Judge<'a> {
         let Some(header) = &self.draft.header else {
             return;
         };
-        let mut known: Vec<_> = header
-            .namespaces
-            .iter()
-            .map(|known| known.value.clone())
-            .collect();
+        let mut known: Vec<_> = header.namespaces.iter().map(|known| known.value.clone()).collect();
         known.push("root".to_owned());
         if !known.contains(name) {
-            self.found.push(
-                span.clone(),
-                NameMistake::Namespace {
-                    name: name.clone(),
-                    known,
-                },
-            );
+            self.found.push(span.clone(), NameMistake::Namespace { name: name.clone(), known });
         }
     }
 
@@ -184,18 +154,10 @@ impl<'a> Judge<'a> {
             return;
         }
         let name = name.clone();
-        let later = self
-            .items_below(span.start)
-            .find(|item| item.gives.contains(&name));
+        let later = self.items_below(span.start).find(|item| item.gives.contains(&name));
         let mistake = match later {
-            Some(item) => NameMistake::EarlyValue {
-                name,
-                line: action_line(&item.action),
-            },
-            None => NameMistake::Value {
-                name,
-                known: self.values.clone(),
-            },
+            Some(item) => NameMistake::EarlyValue { name, line: action_line(&item.action) },
+            None => NameMistake::Value { name, known: self.values.clone() },
         };
         self.found.push(span.clone(), mistake);
     }
@@ -206,20 +168,14 @@ impl<'a> Judge<'a> {
             && *first != &id.span
         {
             let line = self.lines.line(first.start);
-            let mistake = NameMistake::DuplicateId {
-                id: id.value.clone(),
-                line,
-            };
+            let mistake = NameMistake::DuplicateId { id: id.value.clone(), line };
             self.found.push(id.span.clone(), mistake);
         }
         if let Some(background) = &references.background
             && !self.backgrounds.contains(&background.value)
         {
             let (name, known) = (background.value.clone(), self.backgrounds.clone());
-            self.found.push(
-                background.span.clone(),
-                NameMistake::Background { name, known },
-            );
+            self.found.push(background.span.clone(), NameMistake::Background { name, known });
         }
         let Some(id) = references.control.as_ref().filter(|_| check.negative) else {
             return;
@@ -233,8 +189,7 @@ impl<'a> Judge<'a> {
             self.found.push(span, NameMistake::NegativeControl { id });
         } else if !same_kind(&control.probe, &check.probe) {
             let (control, own) = (kind(&control.probe), kind(&check.probe));
-            self.found
-                .push(span, NameMistake::OtherControl { id, control, own });
+            self.found.push(span, NameMistake::OtherControl { id, control, own });
         }
     }
 
@@ -244,20 +199,14 @@ impl<'a> Judge<'a> {
             // It may be one of those that could not be read.
             if !self.draft.lost_checks {
                 let known = self.checks.keys().map(|id| (*id).to_owned()).collect();
-                let mistake = NameMistake::UnknownCheck {
-                    id: id.value.clone(),
-                    known,
-                };
+                let mistake = NameMistake::UnknownCheck { id: id.value.clone(), known };
                 self.found.push(id.span.clone(), mistake);
             }
             return None;
         };
         if at.start > id.span.start {
             let line = self.lines.line(at.start);
-            let mistake = NameMistake::CheckBelow {
-                id: id.value.clone(),
-                line,
-            };
+            let mistake = NameMistake::CheckBelow { id: id.value.clone(), line };
             self.found.push(id.span.clone(), mistake);
             return None;
         }
@@ -319,9 +268,7 @@ pub fn complete_ids(draft: &mut Draft) {
         }
         let base = name::id_of(&check.claim);
         let numbered = (2..).map(|number| format!("{base}-{number}"));
-        let free = std::iter::once(base.clone())
-            .chain(numbered)
-            .find(|id| !taken.contains(id));
+        let free = std::iter::once(base.clone()).chain(numbered).find(|id| !taken.contains(id));
         check.id = free.unwrap_or(base);
         taken.push(check.id.clone());
     }

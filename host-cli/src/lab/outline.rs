@@ -121,30 +121,12 @@ impl Explain for OutlineMistake {
 
 /// Puts a page's blocks in order.
 pub fn outline(blocks: &[Block], lines: &Lines<'_>, found: &mut Found) -> Draft {
-    let mut outline = Outline {
-        lines,
-        found,
-        draft: Draft::default(),
-        step: None,
-        had_lab: false,
-    };
+    let mut outline = Outline { lines, found, draft: Draft::default(), step: None, had_lab: false };
     for block in blocks {
         match block {
-            Block::Heading {
-                level: 1,
-                text,
-                span,
-            } => outline.title(text, span),
-            Block::Heading {
-                level: 2,
-                text,
-                span,
-            } => outline.open_step(text, span),
-            Block::Heading {
-                level: 3,
-                text,
-                span,
-            } => outline.open_counterfactual(text, span),
+            Block::Heading { level: 1, text, span } => outline.title(text, span),
+            Block::Heading { level: 2, text, span } => outline.open_step(text, span),
+            Block::Heading { level: 3, text, span } => outline.open_counterfactual(text, span),
             Block::Heading { .. } => {}
             Block::Prose(text) => outline.prose(text),
             Block::Fence(fence) => outline.fence(fence),
@@ -189,11 +171,7 @@ impl Outline<'_> {
             items: Vec::new(),
             counterfactuals: Vec::new(),
         };
-        self.step = Some(Open {
-            draft,
-            begun: false,
-            had_table: false,
-        });
+        self.step = Some(Open { draft, begun: false, had_table: false });
     }
 
     fn open_counterfactual(&mut self, text: &str, span: &Span) {
@@ -209,9 +187,7 @@ impl Outline<'_> {
                 });
             }
             (Some(_), None) => self.found.push(span.clone(), OutlineMistake::OutsideStep),
-            (None, _) => self
-                .found
-                .push(span.clone(), OutlineMistake::UnknownHeading),
+            (None, _) => self.found.push(span.clone(), OutlineMistake::UnknownHeading),
         }
     }
 
@@ -248,13 +224,9 @@ impl Outline<'_> {
 
     fn lab(&mut self, fence: &Fence) {
         if self.step.is_some() {
-            self.found
-                .push(fence.info_span(), OutlineMistake::LabInStep);
+            self.found.push(fence.info_span(), OutlineMistake::LabInStep);
         } else if self.had_lab {
-            self.found.push(
-                fence.info_span(),
-                OutlineMistake::SecondTable { table: "lab" },
-            );
+            self.found.push(fence.info_span(), OutlineMistake::SecondTable { table: "lab" });
         }
         let header = header::lab(fence, self.found);
         if !self.had_lab {
@@ -285,9 +257,7 @@ impl Outline<'_> {
         let item = check::check(fence, self.lines, self.found);
         self.draft.lost_checks |= item.is_none();
         let Some(open) = &mut self.step else {
-            return self
-                .found
-                .push(fence.info_span(), OutlineMistake::OutsideStep);
+            return self.found.push(fence.info_span(), OutlineMistake::OutsideStep);
         };
         open.begun = true;
         if !open.draft.counterfactuals.is_empty() {
@@ -301,10 +271,7 @@ impl Outline<'_> {
     fn fails(&mut self, fence: &Fence) {
         // A table that can't be read is there all the same: its absence would be a wrong mistake.
         let checks = check::fails(fence, self.found).unwrap_or_default();
-        let open = self
-            .step
-            .as_mut()
-            .and_then(|open| open.draft.counterfactuals.last_mut());
+        let open = self.step.as_mut().and_then(|open| open.draft.counterfactuals.last_mut());
         let mistake = match open {
             None => OutlineMistake::FailsInStep,
             Some(open) if open.fails.is_some() => OutlineMistake::SecondTable { table: "fails" },
@@ -319,9 +286,7 @@ impl Outline<'_> {
     fn shell(&mut self, fence: &Fence, shell: &Shell) {
         let items = script::items(fence, shell, self.lines, self.found);
         let Some(open) = &mut self.step else {
-            return self
-                .found
-                .push(fence.info_span(), OutlineMistake::OutsideStep);
+            return self.found.push(fence.info_span(), OutlineMistake::OutsideStep);
         };
         open.begun = true;
         let Some(counterfactual) = open.draft.counterfactuals.last_mut() else {
@@ -333,9 +298,7 @@ impl Outline<'_> {
         match (&shell.undo, counterfactual.fails.is_some()) {
             (None, false) => counterfactual.take_away.extend(items),
             (Some(_), true) => counterfactual.undo.extend(items),
-            (None, true) => self
-                .found
-                .push(fence.info_span(), OutlineMistake::LateTakeAway),
+            (None, true) => self.found.push(fence.info_span(), OutlineMistake::LateTakeAway),
             (Some(undo), false) => {
                 self.found.push(undo.clone(), OutlineMistake::EarlyUndo);
                 counterfactual.undo.extend(items);
@@ -349,22 +312,14 @@ impl Outline<'_> {
         };
         let (span, title) = (draft.span.clone(), draft.title.clone());
         if draft.why.is_empty() {
-            self.found.push(
-                span.clone(),
-                OutlineMistake::NoProse {
-                    title: title.clone(),
-                },
-            );
+            self.found.push(span.clone(), OutlineMistake::NoProse { title: title.clone() });
         }
         if !begun {
             self.found.push(span, OutlineMistake::EmptyStep { title });
         }
         for counterfactual in &draft.counterfactuals {
             let missing = [
-                (
-                    counterfactual.take_away.is_empty(),
-                    OutlineMistake::NoTakeAway,
-                ),
+                (counterfactual.take_away.is_empty(), OutlineMistake::NoTakeAway),
                 (counterfactual.fails.is_none(), OutlineMistake::NoFails),
                 (counterfactual.undo.is_empty(), OutlineMistake::NoUndo),
             ];

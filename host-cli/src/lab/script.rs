@@ -83,10 +83,7 @@ pub fn items(fence: &Fence, shell: &Shell, lines: &Lines<'_>, found: &mut Found)
         found.push(fence.info_span(), ScriptMistake::Empty);
     }
     judge_words(shell, commands.len(), found);
-    commands
-        .iter()
-        .map(|typed| item(typed, fence, shell, lines, found))
-        .collect()
+    commands.iter().map(|typed| item(typed, fence, shell, lines, found)).collect()
 }
 
 /// Finds the mistakes of words that do not fit each other, or the number of commands.
@@ -100,16 +97,10 @@ fn judge_words(shell: &Shell, count: usize, found: &mut Found) {
             found.push(background.span.clone(), ScriptMistake::NoReady);
         }
         if let Some(exit) = &shell.exit {
-            found.push(
-                exit.span.clone(),
-                ScriptMistake::NotOfBackground { word: "exit=" },
-            );
+            found.push(exit.span.clone(), ScriptMistake::NotOfBackground { word: "exit=" });
         }
         if let Some(keep) = &shell.keep {
-            found.push(
-                keep.span.clone(),
-                ScriptMistake::NotOfBackground { word: "keep=" },
-            );
+            found.push(keep.span.clone(), ScriptMistake::NotOfBackground { word: "keep=" });
         }
         return;
     }
@@ -143,10 +134,7 @@ fn commands(body: &str) -> Vec<Typed<'_>> {
             let typed = &body[start..end];
             let from = start + typed.len() - typed.trim_start().len();
             let text = typed.trim();
-            commands.push(Typed {
-                text,
-                range: from..from + text.len(),
-            });
+            commands.push(Typed { text, range: from..from + text.len() });
         }
     }
     commands
@@ -175,9 +163,7 @@ fn item(
         found.push(at(end - 1..end), ScriptMistake::Unfinished);
     }
     let located = |names: Vec<(String, Span)>| {
-        names
-            .into_iter()
-            .map(|(name, range)| Located::new(name, at(range)))
+        names.into_iter().map(|(name, range)| Located::new(name, at(range)))
     };
     let within_ms = shell.within.as_ref().map(|within| within.value.millis);
     let line = lines.line(fence.locate(&typed.range).start);
@@ -201,36 +187,17 @@ fn item(
         }
         // A background command without `ready=` has been told; it is read on as a plain one.
         (background, _) => {
-            gives.extend(
-                background
-                    .iter()
-                    .map(|background| name::pid_value(&background.value)),
-            );
+            gives.extend(background.iter().map(|background| name::pid_value(&background.value)));
             let keep = shell.keep.as_ref().map(|keep| keep.value.clone());
             gives.extend(keep.clone());
-            let exit = shell
-                .exit
-                .as_ref()
-                .map_or(ExitRule::Code(0), |exit| exit.value);
+            let exit = shell.exit.as_ref().map_or(ExitRule::Code(0), |exit| exit.value);
             let within_ms = within_ms.unwrap_or(COMMAND_MS);
-            Action::Run(Command {
-                line,
-                place,
-                text,
-                exit,
-                within_ms,
-                keep,
-            })
+            Action::Run(Command { line, place, text, exit, within_ms, keep })
         }
     };
     Item {
         action,
-        namespaces: shell
-            .namespace
-            .iter()
-            .cloned()
-            .chain(located(scan.namespaces))
-            .collect(),
+        namespaces: shell.namespace.iter().cloned().chain(located(scan.namespaces)).collect(),
         uses: located(scan.values).collect(),
         gives,
         references: None,
@@ -248,10 +215,7 @@ mod tests {
             ("# why\n\n  ip link  \n", &["ip link"]),
             ("ip \\\n  link\nip route\n", &["ip \\\n  link", "ip route"]),
             ("echo a\\\\\nip route\n", &["echo a\\\\", "ip route"]),
-            (
-                "ip \\\n# not a comment here\n",
-                &["ip \\\n# not a comment here"],
-            ),
+            ("ip \\\n# not a comment here\n", &["ip \\\n# not a comment here"]),
             ("\n# only words\n", &[]),
         ];
         for (body, expected) in cases {

@@ -21,19 +21,12 @@ pub struct Scan {
 
 /// Reads one command.
 pub fn scan(command: &str) -> Scan {
-    let mut scanner = Scanner {
-        command,
-        ..Scanner::default()
-    };
+    let mut scanner = Scanner { command, ..Scanner::default() };
     scanner.run();
     let assigned = assigned(&scanner.words);
     let mut values = scanner.values;
     values.retain(|(value, _)| !assigned.contains(value) && !name::is_shells_own(value));
-    Scan {
-        values,
-        namespaces: namespaces(&scanner.words),
-        open_quote: scanner.quote.map(|q| q.1),
-    }
+    Scan { values, namespaces: namespaces(&scanner.words), open_quote: scanner.quote.map(|q| q.1) }
 }
 
 #[derive(Default)]
@@ -97,23 +90,13 @@ impl Scanner<'_> {
         let rest = &self.command[at + 1..];
         let braced = rest.strip_prefix('{');
         let text = braced.unwrap_or(rest);
-        let name: String = text
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect();
+        let name: String =
+            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         let after = &text[name.len()..];
         let default = braced.is_some()
-            && [":-", "-", ":=", "=", ":+", "+"]
-                .iter()
-                .any(|sign| after.starts_with(sign));
+            && [":-", "-", ":=", "=", ":+", "+"].iter().any(|sign| after.starts_with(sign));
         if name::is_value(&name) && !default {
-            let end = at
-                + 1
-                + if braced.is_some() {
-                    name.len() + 2
-                } else {
-                    name.len()
-                };
+            let end = at + 1 + if braced.is_some() { name.len() + 2 } else { name.len() };
             self.values.push((name, at..end.min(self.command.len())));
         }
     }
@@ -174,10 +157,7 @@ mod tests {
             ("echo x # it's $A", &[]),
             ("echo x#$A", &["A"]),
             ("ip link \\\n  show $A", &["A"]),
-            (
-                "[ \"$(cat /proc/$SERVER_PID/comm)\" = nc ]",
-                &["SERVER_PID"],
-            ),
+            ("[ \"$(cat /proc/$SERVER_PID/comm)\" = nc ]", &["SERVER_PID"]),
         ];
         for (command, names) in cases {
             let scan = scan(command);
@@ -195,10 +175,7 @@ mod tests {
         let cases: [(&str, &[&str]); 6] = [
             ("ip netns add red", &["red"]),
             ("ip netns add red && ip -n red link", &["red", "red"]),
-            (
-                "ip netns exec dhcp-r sh -c true; ip netns del blue",
-                &["dhcp-r", "blue"],
-            ),
+            ("ip netns exec dhcp-r sh -c true; ip netns del blue", &["dhcp-r", "blue"]),
             ("ip netns list", &[]),
             ("ip netns identify $SERVER_PID", &[]),
             ("ip netns add $N", &[]),

@@ -72,23 +72,14 @@ impl<'a> Lines<'a> {
     /// Finds the lines of a text.
     pub fn new(text: &'a str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self {
-            text,
-            starts: std::iter::once(0).chain(after_breaks).collect(),
-        }
+        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
     /// Returns the place of a byte offset.
     pub fn position(&self, offset: usize) -> Position {
         let index = self.index(offset);
-        let before = self
-            .text
-            .get(self.starts[index]..offset)
-            .unwrap_or_default();
-        Position {
-            line: as_count(index + 1),
-            column: as_count(before.chars().count() + 1),
-        }
+        let before = self.text.get(self.starts[index]..offset).unwrap_or_default();
+        Position { line: as_count(index + 1), column: as_count(before.chars().count() + 1) }
     }
 
     /// Returns the line of a byte offset, from 1.
@@ -110,9 +101,7 @@ impl<'a> Lines<'a> {
     }
 
     fn index(&self, offset: usize) -> usize {
-        self.starts
-            .partition_point(|start| *start <= offset)
-            .saturating_sub(1)
+        self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
     }
 }
 
@@ -140,8 +129,7 @@ impl Drawn {
         match character {
             '\t' => {
                 let stop = (self.cells / TAB_CELLS + 1) * TAB_CELLS;
-                self.text
-                    .extend(std::iter::repeat_n(' ', stop - self.cells));
+                self.text.extend(std::iter::repeat_n(' ', stop - self.cells));
                 self.cells = stop;
             }
             // An escape sequence of the file must not reach the terminal.
@@ -160,11 +148,7 @@ impl Drawn {
         let indent = self.from.unwrap_or(self.cells);
         let width = self.to.unwrap_or(self.cells).saturating_sub(indent).max(1);
         if self.cells <= EXCERPT_CELLS {
-            return Excerpt {
-                text: self.text,
-                indent,
-                width,
-            };
+            return Excerpt { text: self.text, indent, width };
         }
         // A long line is shown from a little before the span.
         let skipped = indent.saturating_sub(EXCERPT_CELLS / 2);
@@ -178,17 +162,11 @@ impl Drawn {
             })
             .collect();
         let lead = if skipped > 0 { "…" } else { "" };
-        let tail = if self.cells > skipped + EXCERPT_CELLS {
-            "…"
-        } else {
-            ""
-        };
+        let tail = if self.cells > skipped + EXCERPT_CELLS { "…" } else { "" };
         Excerpt {
             text: format!("{lead}{window}{tail}"),
             indent: indent - skipped + usize::from(skipped > 0),
-            width: width
-                .min(EXCERPT_CELLS.saturating_sub(indent - skipped))
-                .max(1),
+            width: width.min(EXCERPT_CELLS.saturating_sub(indent - skipped)).max(1),
         }
     }
 }
@@ -219,16 +197,8 @@ mod tests {
         ];
         for (text, span, (line, column), drawn, indent, width) in cases {
             let lines = Lines::new(text);
-            assert_eq!(
-                lines.position(span.start),
-                Position { line, column },
-                "{text:?}"
-            );
-            let expected = Excerpt {
-                text: drawn.to_owned(),
-                indent,
-                width,
-            };
+            assert_eq!(lines.position(span.start), Position { line, column }, "{text:?}");
+            let expected = Excerpt { text: drawn.to_owned(), indent, width };
             assert_eq!(lines.excerpt(&span), expected, "{text:?}");
         }
     }
@@ -237,12 +207,8 @@ mod tests {
     fn a_long_line_is_shown_around_its_span() {
         let text = format!("{}HERE{}", "a".repeat(200), "b".repeat(200));
         let excerpt = Lines::new(&text).excerpt(&(200..204));
-        let marked: String = excerpt
-            .text
-            .chars()
-            .skip(excerpt.indent)
-            .take(excerpt.width)
-            .collect();
+        let marked: String =
+            excerpt.text.chars().skip(excerpt.indent).take(excerpt.width).collect();
         assert_eq!(marked, "HERE");
         assert_eq!(excerpt.text.chars().count(), EXCERPT_CELLS + 2);
     }

@@ -20,32 +20,16 @@ pub enum TableMistake {
     Syntax { problem: String },
     /// A key of nobody's.
     #[error("unknown key `{key}` in `toml {table}`")]
-    UnknownKey {
-        key: String,
-        table: &'static str,
-        known: Vec<&'static str>,
-    },
+    UnknownKey { key: String, table: &'static str, known: Vec<&'static str> },
     /// A key that has to be there.
     #[error("`toml {table}` has no `{key}`")]
-    MissingKey {
-        key: &'static str,
-        table: &'static str,
-        example: &'static str,
-    },
+    MissingKey { key: &'static str, table: &'static str, example: &'static str },
     /// A text that says nothing.
     #[error("`{key}` is empty")]
-    Empty {
-        key: &'static str,
-        example: &'static str,
-    },
+    Empty { key: &'static str, example: &'static str },
     /// A value of another type.
     #[error("`{key}` is {expected}, not {actual}")]
-    WrongType {
-        key: String,
-        expected: &'static str,
-        actual: &'static str,
-        example: &'static str,
-    },
+    WrongType { key: String, expected: &'static str, actual: &'static str, example: &'static str },
     /// A value that a deeper reader does not take.
     #[error("`{key}`: {problem}")]
     Value { key: String, problem: String },
@@ -91,10 +75,7 @@ impl<'a> Table<'a> {
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             let problem = error.message().to_owned();
-            found.push(
-                fence.locate(&visible(&fence.body, span)),
-                TableMistake::Syntax { problem },
-            );
+            found.push(fence.locate(&visible(&fence.body, span)), TableMistake::Syntax { problem });
         }
         if !errors.is_empty() {
             return None;
@@ -103,11 +84,7 @@ impl<'a> Table<'a> {
             let span = fence.locate(&key.span());
             (Located::new(key.into_inner().into_owned(), span), value)
         });
-        Some(Self {
-            kind,
-            fence,
-            entries: entries.collect(),
-        })
+        Some(Self { kind, fence, entries: entries.collect() })
     }
 
     /// Whether a key is there and was not taken yet.
@@ -132,13 +109,7 @@ impl<'a> Table<'a> {
         }
         let text = self.text(key, found)?;
         if text.value.trim().is_empty() {
-            found.push(
-                text.span,
-                TableMistake::Empty {
-                    key: key.name,
-                    example: key.example,
-                },
-            );
+            found.push(text.span, TableMistake::Empty { key: key.name, example: key.example });
             return None;
         }
         Some(text)
@@ -151,9 +122,7 @@ impl<'a> Table<'a> {
         };
         match value.get_ref() {
             DeValue::Boolean(flag) => *flag,
-            other => self
-                .wrong(key, "`true` or `false`", other, span, found)
-                .unwrap_or(false),
+            other => self.wrong(key, "`true` or `false`", other, span, found).unwrap_or(false),
         }
     }
 
@@ -164,9 +133,7 @@ impl<'a> Table<'a> {
             return Vec::new();
         };
         let DeValue::Array(items) = value.get_ref() else {
-            return self
-                .wrong(key, EXPECTED, value.get_ref(), span, found)
-                .unwrap_or_default();
+            return self.wrong(key, EXPECTED, value.get_ref(), span, found).unwrap_or_default();
         };
         let mut texts = Vec::new();
         for item in items {
@@ -187,9 +154,7 @@ impl<'a> Table<'a> {
             return texts;
         };
         let DeValue::Table(items) = value.get_ref() else {
-            return self
-                .wrong(key, EXPECTED, value.get_ref(), span, found)
-                .unwrap_or_default();
+            return self.wrong(key, EXPECTED, value.get_ref(), span, found).unwrap_or_default();
         };
         for (name, item) in items {
             let span = self.fence.locate(&item.span());
@@ -228,13 +193,7 @@ impl<'a> Table<'a> {
             Err(error) => {
                 let span = error.span().map_or(span, |span| self.fence.locate(&span));
                 let problem = in_plain_words(error.message());
-                found.push(
-                    span,
-                    TableMistake::Value {
-                        key: key.name.to_owned(),
-                        problem,
-                    },
-                );
+                found.push(span, TableMistake::Value { key: key.name.to_owned(), problem });
                 None
             }
         }
@@ -250,11 +209,7 @@ impl<'a> Table<'a> {
     /// Tells of a key that has to be there.
     pub fn missing(&self, key: Key, found: &mut Found) {
         let Key { name, example } = key;
-        let mistake = TableMistake::MissingKey {
-            key: name,
-            table: self.kind,
-            example,
-        };
+        let mistake = TableMistake::MissingKey { key: name, table: self.kind, example };
         found.push(self.fence.info_span(), mistake);
     }
 
@@ -262,20 +217,13 @@ impl<'a> Table<'a> {
     pub fn finish(mut self, known: &[Key], found: &mut Found) {
         for (key, _) in self.rest() {
             let known = known.iter().map(|key| key.name).collect();
-            let mistake = TableMistake::UnknownKey {
-                key: key.value,
-                table: self.kind,
-                known,
-            };
+            let mistake = TableMistake::UnknownKey { key: key.value, table: self.kind, known };
             found.push(key.span, mistake);
         }
     }
 
     fn take(&mut self, key: Key) -> Option<(Span, Spanned<DeValue<'a>>)> {
-        let index = self
-            .entries
-            .iter()
-            .position(|(name, _)| name.value == key.name)?;
+        let index = self.entries.iter().position(|(name, _)| name.value == key.name)?;
         let (_, value) = self.entries.swap_remove(index);
         Some((self.fence.locate(&value.span()), value))
     }
@@ -330,9 +278,7 @@ pub fn in_plain_words(message: &str) -> String {
         Some((before, _)) => format!("{before}, expected a table"),
         None => message.to_owned(),
     };
-    WORDS
-        .iter()
-        .fold(message, |message, (from, to)| message.replace(from, to))
+    WORDS.iter().fold(message, |message, (from, to)| message.replace(from, to))
 }
 
 /// The parser reports the end of a line as the line break itself; a caret belongs before it.

@@ -44,14 +44,8 @@ impl Keyboard {
                 }
             }
         };
-        let thread = thread::Builder::new()
-            .name("keyboard".to_owned())
-            .spawn(read)?;
-        Ok(Self {
-            keys: Some(receiver),
-            unwanted,
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("keyboard".to_owned()).spawn(read)?;
+        Ok(Self { keys: Some(receiver), unwanted, thread: Some(thread) })
     }
 
     /// Returns the keys typed next as a terminal's bytes, or `None` at the end of input.
@@ -62,11 +56,7 @@ impl Keyboard {
         let Some(keys) = &mut self.keys else {
             return Ok(None);
         };
-        Ok(keys
-            .recv()
-            .await
-            .transpose()?
-            .filter(|keys| !keys.is_empty()))
+        Ok(keys.recv().await.transpose()?.filter(|keys| !keys.is_empty()))
     }
 }
 
@@ -142,9 +132,7 @@ mod encoding {
         let mut bytes = match key.code {
             KeyCode::Char(character) if key.modifiers.contains(KeyModifiers::CONTROL) => {
                 // Control takes the low five bits of the letter: Ctrl-C is 3.
-                u8::try_from(character)
-                    .map(|byte| vec![byte & 0x1f])
-                    .unwrap_or_default()
+                u8::try_from(character).map(|byte| vec![byte & 0x1f]).unwrap_or_default()
             }
             KeyCode::Char(character) => character.to_string().into_bytes(),
             KeyCode::Enter => b"\r".to_vec(),
@@ -190,11 +178,7 @@ mod tests {
             (KeyCode::CapsLock, none, b""),
         ];
         for (code, modifiers, expected) in cases {
-            assert_eq!(
-                bytes_of(KeyEvent::new(code, modifiers)),
-                expected,
-                "{code:?}"
-            );
+            assert_eq!(bytes_of(KeyEvent::new(code, modifiers)), expected, "{code:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use os::{Connection, connect, create_private_folder, detach, interrupted, is_root, still_at};
-pub use process::{ProcessIdentity, find_by_argument};
+pub use process::{ProcessIdentity, find_by_arguments};
 
 /// An operating system that netlab runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,20 +136,11 @@ impl Platform {
             Self::Windows => format!("{program}.exe"),
         }
     }
-
-    /// What separates the parts of a path, for paths made from the tables.
-    pub fn separator(self) -> char {
-        match self {
-            Self::Linux | Self::Macos => '/',
-            Self::Windows => '\\',
-        }
-    }
 }
 
 impl Architecture {
     /// The one this binary was built for; anything unknown is taken for x86_64, which TCG emulates.
-    pub const HOST: Self =
-        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
+    pub const HOST: Self = if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
 
     /// Name of the emulator of such guests.
     pub fn emulator(self) -> &'static str {

@@ -23,13 +23,10 @@ pub async fn connect(address: &str) -> io::Result<Connection> {
 
 /// Makes the command's process outlive this one: a closed terminal or a Ctrl-C must not reach it.
 pub fn detach(command: &mut Command) {
-    let new_session = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
-    #[expect(unsafe_code, reason = "the standard library has no safe way to call setsid")]
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and
-    // turning its errno into an `io::Error` allocates nothing.
-    unsafe {
-        command.pre_exec(new_session);
-    }
+    // Both are signals to the terminal's foreground group, or to those that a shell has made, and
+    // a group of its own is neither. (A session of its own takes an `unsafe` call and adds nothing
+    // to a process that has no terminal open.)
+    command.process_group(0);
 }
 
 /// Returns when the user or the system asks this process to end: Ctrl-C, `kill`, a closed terminal.
@@ -67,7 +64,7 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether this process may do everything on this host.
+/// Whether this process may do everything.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

@@ -56,3 +56,8 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     // The user's data folder already belongs to the user alone, and what is made in it inherits.
     std::fs::create_dir_all(path)
 }
+
+/// Whether this process may do everything. No installer of Windows asks us for that.
+pub fn is_root() -> bool {
+    false
+}

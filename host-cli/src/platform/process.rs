@@ -2,7 +2,9 @@
 //! has ended, so it is paired with the time at which its process started.
 
 use serde::{Deserialize, Serialize};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
 
 /// A process that can't be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +40,20 @@ impl ProcessIdentity {
     }
 }
 
-/// Finds the QEMU whose command line contains `text`: a UUID or a path that only ours has.
+/// Finds the process whose command line contains all of `texts`, each within one word of it. They
+/// must be such that only the process meant has them, and not an editor or a `grep`.
 ///
 /// # Errors
 /// What `sysinfo` says if it can't look at processes here.
-pub fn find_by_argument(text: &str) -> Result<Option<ProcessIdentity>, sysinfo::Error> {
+pub fn find_by_arguments(texts: &[&str]) -> Result<Option<ProcessIdentity>, sysinfo::Error> {
     let mut system = System::new()?;
     let with_command = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, with_command);
-    let found = system
-        .processes()
-        .values()
-        // An editor or a `grep` may well have the same text in its command line.
-        .filter(|process| process.name().to_string_lossy().starts_with("qemu-system"))
-        .find(|process| process.cmd().iter().any(|word| word.to_string_lossy().contains(text)));
+    let fits = |process: &&Process| {
+        let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
+        texts.iter().all(|text| words.iter().any(|word| word.contains(text)))
+    };
+    let found = system.processes().values().find(fits);
     Ok(found.and_then(|process| ProcessIdentity::of(process.pid().as_u32())))
 }
 

@@ -124,10 +124,6 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All of them, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Image, Self::Kernel, Self::Init, Self::Network, Self::Ssh, Self::Agent];
-
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {

@@ -107,7 +107,11 @@ pub fn fatal(reporter: &Reporter, error: &Error) -> Exit {
         return exit;
     }
     let (message, hint) = (error.to_string(), error.hint());
-    reporter.emit(Event::Failed { message: message.clone(), hint: hint.clone(), exit: exit.code() });
+    reporter.emit(Event::Failed {
+        message: message.clone(),
+        hint: hint.clone(),
+        exit: exit.code(),
+    });
     let cures: String = hint.lines().map(|line| format!("  try: {line}\n")).collect();
     // With standard error gone too there is nobody left to tell.
     drop(write!(io::stderr(), "netlab: {message}\n{cures}"));

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use netlab_protocol::{Event as GuestEvent, Failure, Plan, Request, Step, Topology};
 
-pub use pace::{Pace, Paced, Straight};
 use pace::Choice;
+pub use pace::{Pace, Paced, Straight};
 use tally::Tally;
 
 use crate::agent::{Session, SessionError};
@@ -97,7 +97,9 @@ impl<'a> Run<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
         if let Some(kept) = session.hello().kept.clone() {
-            reporter.emit(Event::Note { text: format!("clearing away what lab `{kept}` left in the guest") });
+            reporter.emit(Event::Note {
+                text: format!("clearing away what lab `{kept}` left in the guest"),
+            });
             clear(session, Request::Reset, reporter).await?;
         }
         let plan = lab.plan();
@@ -113,7 +115,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// [`Interrupted`] after the lab has been cleared away; a lost connection.
-    pub async fn to_the_end(
+    pub async fn finish(
         mut self,
         lab: &Lab,
         options: Options,
@@ -190,7 +192,12 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one step and returns whether it passed.
-    async fn step(&mut self, step: &Step, place: StepPlace, tally: &mut Tally) -> Result<bool, Error> {
+    async fn step(
+        &mut self,
+        step: &Step,
+        place: StepPlace,
+        tally: &mut Tally,
+    ) -> Result<bool, Error> {
         let (title, why) = (step.title.clone(), step.why.clone());
         self.reporter.emit(Event::StepStarted { step: place, title: title.clone(), why });
         self.session.send(&Request::Step { index: place.index }).await?;

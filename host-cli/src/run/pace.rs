@@ -31,8 +31,12 @@ pub enum Choice {
 #[async_trait]
 pub trait Pace: Send {
     /// Asks whether to go on. `can_repeat` says whether there is a step to run once more.
-    async fn before(&mut self, step: &Step, place: StepPlace, can_repeat: bool)
-    -> Result<Choice, Error>;
+    async fn before(
+        &mut self,
+        step: &Step,
+        place: StepPlace,
+        can_repeat: bool,
+    ) -> Result<Choice, Error>;
 }
 
 /// Runs straight through.

@@ -65,13 +65,7 @@ pub struct Outgoing {
 impl Channel {
     pub(super) fn new(channel: russh::Channel<Msg>, connection: Connection) -> Self {
         let (read, write) = channel.split();
-        Self {
-            incoming: Incoming { half: read },
-            outgoing: Outgoing {
-                half: write,
-                connection,
-            },
-        }
+        Self { incoming: Incoming { half: read }, outgoing: Outgoing { half: write, connection } }
     }
 
     /// Starts a command in the guest's shell.
@@ -89,13 +83,8 @@ impl Channel {
     /// Asks for a terminal, before anything is started on it.
     pub(super) async fn terminal(&mut self, term: &str, size: (u16, u16)) -> Result<(), SshError> {
         let (columns, rows) = (size.0.into(), size.1.into());
-        let asked = self
-            .outgoing
-            .half
-            .request_pty(true, term, columns, rows, 0, 0, &[])
-            .await;
-        self.granted(asked, || "to open a terminal".to_owned())
-            .await
+        let asked = self.outgoing.half.request_pty(true, term, columns, rows, 0, 0, &[]).await;
+        self.granted(asked, || "to open a terminal".to_owned()).await
     }
 
     /// Waits for the server's word on a request.
@@ -149,10 +138,7 @@ impl Outgoing {
     /// # Errors
     /// [`SshError::Lost`], naming what was being done.
     pub async fn send(&self, bytes: Vec<u8>, doing: &str) -> Result<(), SshError> {
-        self.half
-            .data_bytes(bytes)
-            .await
-            .map_err(|cause| self.lost(doing, &cause))
+        self.half.data_bytes(bytes).await.map_err(|cause| self.lost(doing, &cause))
     }
 
     /// Ends the command's standard input.
@@ -160,10 +146,7 @@ impl Outgoing {
     /// # Errors
     /// [`SshError::Lost`].
     pub async fn end(&self) -> Result<(), SshError> {
-        self.half
-            .eof()
-            .await
-            .map_err(|cause| self.lost("ending its input", &cause))
+        self.half.eof().await.map_err(|cause| self.lost("ending its input", &cause))
     }
 
     /// Tells the guest's terminal its new size.
@@ -195,10 +178,7 @@ fn status_of_signal(signal: &Sig) -> u8 {
         Sig::USR1 => "USR1",
         Sig::Custom(name) => name,
     };
-    let number = SIGNALS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, number)| 128 + number);
+    let number = SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| 128 + number);
     number.unwrap_or(UNKNOWN_SIGNAL)
 }
 

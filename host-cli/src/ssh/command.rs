@@ -30,29 +30,20 @@ pub async fn check_place(connection: &Connection, place: &Place) -> Result<(), S
     let Place::Namespace(name) = place else {
         return Ok(());
     };
-    let listing = connection
-        .output(&format!("ls -1 {NAMESPACES} 2>/dev/null"))
-        .await?;
-    let existing: Vec<String> = String::from_utf8_lossy(&listing)
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let listing = connection.output(&format!("ls -1 {NAMESPACES} 2>/dev/null")).await?;
+    let existing: Vec<String> =
+        String::from_utf8_lossy(&listing).lines().map(str::to_owned).collect();
     if existing.contains(name) {
         return Ok(());
     }
-    Err(SshError::NoSuchNamespace {
-        name: name.clone(),
-        existing,
-    })
+    Err(SshError::NoSuchNamespace { name: name.clone(), existing })
 }
 
 fn check_name(name: &str) -> Result<(), SshError> {
     let known = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     let folder = matches!(name, "" | "." | "..");
     if folder || name.starts_with('-') || !name.chars().all(known) {
-        return Err(SshError::BadNamespace {
-            name: name.to_owned(),
-        });
+        return Err(SshError::BadNamespace { name: name.to_owned() });
     }
     Ok(())
 }
@@ -66,27 +57,11 @@ mod tests {
         let red = Place::Namespace("red".to_owned());
         let cases: [(&Place, &[&str], &str); 6] = [
             (&Place::Root, &["ip", "-br", "addr"], "ip -br addr"),
-            (
-                &red,
-                &["ip", "-br", "addr"],
-                "ip netns exec red ip -br addr",
-            ),
-            (
-                &Place::Root,
-                &["echo", "a b", "$HOME"],
-                "echo 'a b' '$HOME'",
-            ),
+            (&red, &["ip", "-br", "addr"], "ip netns exec red ip -br addr"),
+            (&Place::Root, &["echo", "a b", "$HOME"], "echo 'a b' '$HOME'"),
             (&Place::Root, &["echo", "it's"], "echo \"it's\""),
-            (
-                &Place::Root,
-                &["printf", "", "*;|&\n"],
-                "printf '' '*;|&\n'",
-            ),
-            (
-                &red,
-                &["sh", "-c", "exit 3"],
-                "ip netns exec red sh -c 'exit 3'",
-            ),
+            (&Place::Root, &["printf", "", "*;|&\n"], "printf '' '*;|&\n'"),
+            (&red, &["sh", "-c", "exit 3"], "ip netns exec red sh -c 'exit 3'"),
         ];
         for (place, words, expected) in cases {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -97,23 +72,15 @@ mod tests {
 
     #[test]
     fn names_that_no_namespace_can_have_are_refused() {
-        for name in [
-            "", ".", "..", "../etc", "-n", "a b", "a;reboot", "$x", "röd",
-        ] {
+        for name in ["", ".", "..", "../etc", "-n", "a b", "a;reboot", "$x", "röd"] {
             let error = line(&Place::Namespace(name.to_owned()), &[]).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("`{name}` can't be the name of a namespace")
-            );
+            assert_eq!(error.to_string(), format!("`{name}` can't be the name of a namespace"));
         }
     }
 
     #[test]
     fn a_zero_byte_is_refused() {
         let error = line(&Place::Root, &["a\0b".to_owned()]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the command has a zero byte in one of its words"
-        );
+        assert_eq!(error.to_string(), "the command has a zero byte in one of its words");
     }
 }

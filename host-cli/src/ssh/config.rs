@@ -81,9 +81,6 @@ mod tests {
     fn another_instance_has_another_name_and_odd_paths_are_quoted() {
         let block = block(&endpoint("two", "/home/ann b/100%"));
         assert!(block.starts_with("Host netlab-two\n"), "{block}");
-        assert!(
-            block.contains("IdentityFile \"/home/ann b/100%%/id\"\n"),
-            "{block}"
-        );
+        assert!(block.contains("IdentityFile \"/home/ann b/100%%/id\"\n"), "{block}");
     }
 }

@@ -65,9 +65,7 @@ impl Connection {
             .await?
             .map_err(|cause| SshError::Unreachable { address, cause })?;
         // Small packets go at once: the handshake is a dialogue.
-        stream
-            .set_nodelay(true)
-            .map_err(|cause| SshError::Unreachable { address, cause })?;
+        stream.set_nodelay(true).map_err(|cause| SshError::Unreachable { address, cause })?;
         wait_for_banner(&stream, endpoint).await?;
         Self::over(stream, endpoint).await
     }
@@ -79,31 +77,22 @@ impl Connection {
     {
         let address = endpoint.address;
         let lost = Arc::new(OnceLock::new());
-        let pin = Pin {
-            pinned: pinned_key(endpoint)?,
-            lost: Arc::clone(&lost),
-        };
+        let pin = Pin { pinned: pinned_key(endpoint)?, lost: Arc::clone(&lost) };
         let pinned = pin.pinned.fingerprint(HashAlg::Sha256).to_string();
         let handshake = client::connect_stream(Arc::new(settings()), stream, pin);
         let mut handle = within(HANDSHAKE_LIMIT, "the SSH handshake", endpoint, handshake)
             .await?
             .map_err(|error| match error {
-                PinError::WrongKey { shown } => SshError::WrongHostKey {
-                    address,
-                    alias: endpoint.host_alias.clone(),
-                    pinned,
-                    shown,
-                },
-                PinError::Ssh(cause) => SshError::Handshake {
-                    address,
-                    cause: Box::new(cause),
-                },
-            })?;
+            PinError::WrongKey { shown } => SshError::WrongHostKey {
+                address,
+                alias: endpoint.host_alias.clone(),
+                pinned,
+                shown,
+            },
+            PinError::Ssh(cause) => SshError::Handshake { address, cause: Box::new(cause) },
+        })?;
         log_in(&mut handle, endpoint).await?;
-        Ok(Self {
-            handle: Arc::new(handle),
-            lost,
-        })
+        Ok(Self { handle: Arc::new(handle), lost })
     }
 
     /// Starts a command in the guest's shell.
@@ -144,10 +133,7 @@ impl Connection {
     /// Says that the connection broke, and how, as far as is known.
     pub(super) fn lost(&self, doing: &str, seen: &dyn std::fmt::Display) -> SshError {
         let cause = self.lost.get().cloned().unwrap_or_else(|| seen.to_string());
-        SshError::Lost {
-            doing: doing.to_owned(),
-            cause,
-        }
+        SshError::Lost { doing: doing.to_owned(), cause }
     }
 }
 
@@ -183,10 +169,7 @@ async fn wait_for_banner(stream: &TcpStream, endpoint: &Endpoint) -> Result<(), 
         Ok(Ok(0)) => Err(no_banner("it was closed at once".to_owned())),
         Ok(Ok(_)) => Ok(()),
         Ok(Err(cause)) => Err(no_banner(cause.to_string())),
-        Err(_) => Err(no_banner(format!(
-            "silence for {} s",
-            BANNER_LIMIT.as_secs()
-        ))),
+        Err(_) => Err(no_banner(format!("silence for {} s", BANNER_LIMIT.as_secs()))),
     }
 }
 
@@ -195,37 +178,24 @@ async fn log_in(handle: &mut client::Handle<Pin>, endpoint: &Endpoint) -> Result
     let key = match load_secret_key(&path, None) {
         Ok(key) => PrivateKeyWithHashAlg::new(Arc::new(key), None),
         Err(cause) => {
-            return Err(SshError::Identity {
-                path,
-                cause: Box::new(cause),
-            });
+            return Err(SshError::Identity { path, cause: Box::new(cause) });
         }
     };
     let verdict = handle.authenticate_publickey(&endpoint.user, key);
     let verdict = within(AUTHENTICATION_LIMIT, "authentication", endpoint, verdict)
         .await?
-        .map_err(|cause| SshError::Handshake {
-            address,
-            cause: Box::new(cause),
-        })?;
+        .map_err(|cause| SshError::Handshake { address, cause: Box::new(cause) })?;
     if verdict.success() {
         return Ok(());
     }
-    Err(SshError::Refused {
-        address,
-        user: endpoint.user.clone(),
-        path,
-    })
+    Err(SshError::Refused { address, user: endpoint.user.clone(), path })
 }
 
 fn pinned_key(endpoint: &Endpoint) -> Result<PublicKey, SshError> {
     let (alias, path) = (&endpoint.host_alias, &endpoint.known_hosts);
     let keys = known_host_keys_path(alias, PLAIN_PORT, path).unwrap_or_default();
     let first = keys.into_iter().next().map(|(_line, key)| key);
-    first.ok_or_else(|| SshError::NotPinned {
-        path: path.clone(),
-        alias: alias.clone(),
-    })
+    first.ok_or_else(|| SshError::NotPinned { path: path.clone(), alias: alias.clone() })
 }
 
 async fn within<T>(
@@ -234,11 +204,7 @@ async fn within<T>(
     endpoint: &Endpoint,
     work: impl Future<Output = T>,
 ) -> Result<T, SshError> {
-    let late = |_| SshError::TooSlow {
-        phase,
-        address: endpoint.address,
-        limit,
-    };
+    let late = |_| SshError::TooSlow { phase, address: endpoint.address, limit };
     timeout(limit, work).await.map_err(late)
 }
 
@@ -269,9 +235,7 @@ impl client::Handler for Pin {
         if shown.key_data() == self.pinned.key_data() {
             return Ok(true);
         }
-        Err(PinError::WrongKey {
-            shown: shown.fingerprint(HashAlg::Sha256).to_string(),
-        })
+        Err(PinError::WrongKey { shown: shown.fingerprint(HashAlg::Sha256).to_string() })
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<PinError>) -> Result<(), PinError> {
@@ -347,14 +311,9 @@ mod tests {
         let mut endpoint = guest.endpoint();
         endpoint.host_alias = "netlab-other".to_owned();
         let (ours, _theirs) = tokio::io::duplex(64);
-        let Err(error) = Connection::over(ours, &endpoint).await else {
-            panic!("it was trusted")
-        };
+        let Err(error) = Connection::over(ours, &endpoint).await else { panic!("it was trusted") };
         let path = endpoint.known_hosts.display();
-        assert_eq!(
-            error.to_string(),
-            format!("`{path}` has no host key for `netlab-other`")
-        );
+        assert_eq!(error.to_string(), format!("`{path}` has no host key for `netlab-other`"));
     }
 
     #[tokio::test]
@@ -364,9 +323,7 @@ mod tests {
         endpoint.address = listener.local_addr().unwrap();
         let accept = async { drop(listener.accept().await.unwrap()) };
         let (outcome, ()) = tokio::join!(Connection::open(&endpoint), accept);
-        let Err(error) = outcome else {
-            panic!("it was let in")
-        };
+        let Err(error) = outcome else { panic!("it was let in") };
         let words = format!(
             "{} accepted a connection, but no SSH server answered: it was closed at once",
             endpoint.address

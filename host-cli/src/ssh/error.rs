@@ -207,34 +207,22 @@ mod tests {
         let existing = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let cases = [
             (
-                SshError::Identity {
-                    path: path.clone(),
-                    cause: Box::new(no_key),
-                },
+                SshError::Identity { path: path.clone(), cause: Box::new(no_key) },
                 "could not read the private key `/n/id`",
                 Exit::HostLacks,
             ),
             (
-                SshError::Unreachable {
-                    address,
-                    cause: io(),
-                },
+                SshError::Unreachable { address, cause: io() },
                 "could not connect to the guest's SSH port 127.0.0.1:2222",
                 Exit::GuestDown,
             ),
             (
-                SshError::NoBanner {
-                    address,
-                    problem: "silence for 10 s".to_owned(),
-                },
+                SshError::NoBanner { address, problem: "silence for 10 s".to_owned() },
                 "127.0.0.1:2222 accepted a connection, but no SSH server answered: silence for 10 s",
                 Exit::GuestDown,
             ),
             (
-                SshError::Handshake {
-                    address,
-                    cause: Box::new(hup),
-                },
+                SshError::Handshake { address, cause: Box::new(hup) },
                 "the SSH handshake with 127.0.0.1:2222 failed",
                 Exit::GuestDown,
             ),
@@ -256,17 +244,12 @@ mod tests {
                 Exit::ConnectionLost,
             ),
             (
-                SshError::Denied {
-                    what: "to start a shell".to_owned(),
-                },
+                SshError::Denied { what: "to start a shell".to_owned() },
                 "the guest's SSH server refused to start a shell",
                 Exit::ConnectionLost,
             ),
             (
-                SshError::NoSuchNamespace {
-                    name: "red".to_owned(),
-                    existing: existing(&[]),
-                },
+                SshError::NoSuchNamespace { name: "red".to_owned(), existing: existing(&[]) },
                 "the guest has no namespace `red`, nor any other",
                 Exit::Usage,
             ),
@@ -279,10 +262,7 @@ mod tests {
                 Exit::Usage,
             ),
             (
-                SshError::Local {
-                    doing: "read the keyboard",
-                    cause: io(),
-                },
+                SshError::Local { doing: "read the keyboard", cause: io() },
                 "could not read the keyboard",
                 Exit::HostLacks,
             ),

@@ -1,8 +1,7 @@
 //! The keys of one instance, made on the host: who may log in, and who the guest is.
 //!
 //! Both are Ed25519, and neither ever lies in an image: the guest gets its host key over the boot
-//! channel. The host key's private half is kept, since a guest restored from a saved state needs
-//! it again.
+//! channel, and its private half is written nowhere on the host.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,13 +17,10 @@ use crate::error::{Exit, Hint};
 /// Our private key, in OpenSSH's format.
 pub const IDENTITY_FILE: &str = "id";
 
-/// The guest's host key with its private half, in OpenSSH's format.
-pub const HOST_KEY_FILE: &str = "host_key";
-
 /// The guest's host key, pinned, in OpenSSH's `known_hosts` format.
 pub const KNOWN_HOSTS_FILE: &str = "known_hosts";
 
-/// Why the keys of an instance could not be made or read.
+/// Why the keys of an instance could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A key could not be made or written in its format.
@@ -39,21 +35,6 @@ pub enum KeyError {
         #[source]
         cause: io::Error,
     },
-    /// A file could not be read as a key.
-    #[error("could not read the key file `{path}`")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What the parser or the system said.
-        #[source]
-        cause: ssh_key::Error,
-    },
-    /// A file holds a key of another kind.
-    #[error("the key file `{path}` does not hold an Ed25519 key")]
-    OtherKind {
-        /// Which.
-        path: PathBuf,
-    },
 }
 
 impl Hint for KeyError {
@@ -63,18 +44,13 @@ impl Hint for KeyError {
             Self::Write { .. } => {
                 "see that the folder is writable and the disk is not full: `netlab doctor`"
             }
-            Self::Read { .. } | Self::OtherKind { .. } => {
-                "the instance's folder is damaged; start anew with `netlab down`, then `netlab up`"
-            }
         }
         .to_owned()
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Make(_) | Self::Write { .. } | Self::Read { .. } | Self::OtherKind { .. } => {
-                Exit::HostLacks
-            }
+            Self::Make(_) | Self::Write { .. } => Exit::HostLacks,
         }
     }
 }
@@ -86,43 +62,21 @@ pub struct InstanceKeys {
 }
 
 impl InstanceKeys {
-    /// Makes both keys and writes them into the instance's folder, private ones readable by their
-    /// owner only. `host_alias` is the name under which the host key is pinned.
+    /// Makes both keys and writes what this host needs of them into the instance's folder, the
+    /// private one readable by its owner only. `host_alias` is the name under which the host key is pinned.
     ///
     /// # Errors
     /// [`KeyError::Make`] or [`KeyError::Write`].
     pub fn create(folder: &Path, host_alias: &str) -> Result<Self, KeyError> {
         let mut random = rand::rng();
-        let mut make = || PrivateKey::random(&mut random, Algorithm::Ed25519);
-        let client = make().map_err(KeyError::Make)?;
-        let host = make().map_err(KeyError::Make)?;
-        for (name, key) in [(IDENTITY_FILE, &client), (HOST_KEY_FILE, &host)] {
-            let text = key.to_openssh(LineEnding::LF).map_err(KeyError::Make)?;
-            write(&folder.join(name), text.as_bytes())?;
-        }
-        let pinned = known_hosts_line(host_alias, host.public_key()).map_err(KeyError::Make)?;
+        let client = PrivateKey::random(&mut random, Algorithm::Ed25519).map_err(KeyError::Make)?;
+        let host = Ed25519Keypair::random(&mut random);
+        let identity = client.to_openssh(LineEnding::LF).map_err(KeyError::Make)?;
+        write(&folder.join(IDENTITY_FILE), identity.as_bytes())?;
+        let public = ssh_key::PublicKey::from(host.public);
+        let pinned = known_hosts_line(host_alias, &public).map_err(KeyError::Make)?;
         write(&folder.join(KNOWN_HOSTS_FILE), pinned.as_bytes())?;
-        let host = ed25519(&host, &folder.join(HOST_KEY_FILE))?;
         Ok(Self { client, host })
-    }
-
-    /// Reads the keys of an instance that exists.
-    ///
-    /// # Errors
-    /// [`KeyError::Read`] or [`KeyError::OtherKind`].
-    pub fn load(folder: &Path) -> Result<Self, KeyError> {
-        let read = |path: &Path| {
-            PrivateKey::read_openssh_file(path).map_err(|cause| KeyError::Read {
-                path: path.to_owned(),
-                cause,
-            })
-        };
-        let host_path = folder.join(HOST_KEY_FILE);
-        let client = read(&folder.join(IDENTITY_FILE))?;
-        Ok(Self {
-            client,
-            host: ed25519(&read(&host_path)?, &host_path)?,
-        })
     }
 
     /// The host key as dropbear's own key file: the name of the kind, then seed and public key
@@ -138,23 +92,19 @@ impl InstanceKeys {
         file
     }
 
+    /// The host key itself, for a server in a test.
+    #[cfg(test)]
+    pub fn host_key(&self) -> PrivateKey {
+        self.host.clone().into()
+    }
+
     /// The line that lets our key in.
     ///
     /// # Errors
     /// [`KeyError::Make`].
     pub fn authorized_key(&self) -> Result<String, KeyError> {
-        self.client
-            .public_key()
-            .to_openssh()
-            .map_err(KeyError::Make)
+        self.client.public_key().to_openssh().map_err(KeyError::Make)
     }
-}
-
-fn ed25519(key: &PrivateKey, path: &Path) -> Result<Ed25519Keypair, KeyError> {
-    let pair = key.key_data().ed25519().cloned();
-    pair.ok_or_else(|| KeyError::OtherKind {
-        path: path.to_owned(),
-    })
 }
 
 fn known_hosts_line(alias: &str, key: &ssh_key::PublicKey) -> Result<String, ssh_key::Error> {
@@ -164,10 +114,7 @@ fn known_hosts_line(alias: &str, key: &ssh_key::PublicKey) -> Result<String, ssh
 /// Writes a whole file beside its place and moves it there. Temporary files are readable by their
 /// owner only, and keep that.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    let failed = |cause| KeyError::Write {
-        path: path.to_owned(),
-        cause,
-    };
+    let failed = |cause| KeyError::Write { path: path.to_owned(), cause };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
@@ -186,66 +133,34 @@ mod tests {
     #[test]
     fn dropbear_gets_the_bytes_that_its_own_converter_makes() {
         let host = PrivateKey::from_openssh(OPENSSH_KEY).unwrap();
-        let keys = InstanceKeys {
-            host: ed25519(&host, Path::new("")).unwrap(),
-            client: host,
-        };
+        let pair = host.key_data().ed25519().unwrap().clone();
+        let keys = InstanceKeys { host: pair, client: host };
         assert_eq!(keys.dropbear_host_key().as_slice(), DROPBEAR_KEY);
     }
 
     #[test]
-    fn what_was_made_is_what_is_read() {
+    fn the_pinned_key_and_the_identity_are_the_ones_that_were_made() {
         let folder = tempfile::tempdir().unwrap();
         let made = InstanceKeys::create(folder.path(), "netlab-default").unwrap();
-        let read = InstanceKeys::load(folder.path()).unwrap();
-        assert_eq!(made.dropbear_host_key(), read.dropbear_host_key());
-        assert_eq!(
-            made.authorized_key().unwrap(),
-            read.authorized_key().unwrap()
-        );
-        assert!(
-            made.authorized_key()
-                .unwrap()
-                .starts_with("ssh-ed25519 AAAA")
-        );
+        let identity = folder.path().join(IDENTITY_FILE);
+        let identity = PrivateKey::read_openssh_file(&identity).unwrap();
+        assert_eq!(identity.public_key().to_openssh(), made.client.public_key().to_openssh());
+        assert!(made.authorized_key().unwrap().starts_with("ssh-ed25519 AAAA"));
         let path = folder.path().join(KNOWN_HOSTS_FILE);
         let pinned =
             russh::keys::known_hosts::known_host_keys_path("netlab-default", 22, path).unwrap();
-        assert_eq!(pinned[0].1.key_data().ed25519(), Some(&read.host.public));
+        assert_eq!(pinned[0].1.key_data().ed25519(), Some(&made.host.public));
     }
 
     #[test]
-    fn private_keys_are_for_their_owner_only() {
+    fn the_private_key_is_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         InstanceKeys::create(folder.path(), "netlab-default").unwrap();
-        for name in [IDENTITY_FILE, HOST_KEY_FILE] {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "`ls` shows modes on every Unix alike"
-            )]
-            let mut list = std::process::Command::new("ls");
-            let listed = list
-                .arg("-l")
-                .arg(folder.path().join(name))
-                .output()
-                .unwrap();
-            let listed = String::from_utf8(listed.stdout).unwrap();
-            assert!(listed.starts_with("-rw------- "), "{listed}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_key_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(IDENTITY_FILE);
-        write(&path, b"no key").unwrap();
-        let Err(error) = InstanceKeys::load(folder.path()) else {
-            panic!("it was read")
-        };
-        assert_eq!(
-            error.to_string(),
-            format!("could not read the key file `{}`", path.display())
-        );
+        #[expect(clippy::disallowed_methods, reason = "`ls` shows modes on every Unix alike")]
+        let mut list = std::process::Command::new("ls");
+        let listed = list.arg("-l").arg(folder.path().join(IDENTITY_FILE)).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.starts_with("-rw------- "), "{listed}");
     }
 
     #[test]

@@ -25,10 +25,7 @@ pub async fn relay(
     mut stdout: impl AsyncWrite + Unpin,
     mut stderr: impl AsyncWrite + Unpin,
 ) -> Result<u8, SshError> {
-    let Channel {
-        mut incoming,
-        outgoing,
-    } = channel;
+    let Channel { mut incoming, outgoing } = channel;
     let input = pass_input(stdin, &outgoing);
     tokio::pin!(input);
     let mut more_input = true;
@@ -70,17 +67,11 @@ async fn pass_input(
     let mut buffer = vec![0; INPUT_BYTES];
     loop {
         let read = stdin.read(&mut buffer).await;
-        let count = read.map_err(|cause| SshError::Local {
-            doing: "read standard input",
-            cause,
-        })?;
+        let count =
+            read.map_err(|cause| SshError::Local { doing: "read standard input", cause })?;
         let sent = match count {
             0 => outgoing.end().await,
-            _ => {
-                outgoing
-                    .send(buffer[..count].to_vec(), "sending standard input")
-                    .await
-            }
+            _ => outgoing.send(buffer[..count].to_vec(), "sending standard input").await,
         };
         if count == 0 || sent.is_err() {
             return Ok(());
@@ -120,10 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_streams_and_the_status_stay_apart() {
-        assert_eq!(
-            run("fail 3", b"").await,
-            (3, b"out\n".to_vec(), b"err\n".to_vec())
-        );
+        assert_eq!(run("fail 3", b"").await, (3, b"out\n".to_vec(), b"err\n".to_vec()));
     }
 
     #[tokio::test]
@@ -140,9 +128,7 @@ mod tests {
     async fn a_channel_that_closes_without_a_status_is_a_lost_connection() {
         let guest = Guest::new();
         let channel = connect(&guest).await.unwrap().exec("vanish").await.unwrap();
-        let error = relay(channel, tokio::io::empty(), Vec::new(), Vec::new())
-            .await
-            .unwrap_err();
+        let error = relay(channel, tokio::io::empty(), Vec::new(), Vec::new()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the connection to the guest was lost while running a command: it was closed without a status"

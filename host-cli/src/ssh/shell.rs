@@ -57,10 +57,7 @@ pub async fn shell(endpoint: &Endpoint, place: &Place) -> Result<u8, SshError> {
 
 /// Passes keys and screen until the shell ends.
 async fn converse(channel: Channel, mut last_size: (u16, u16)) -> Result<u8, SshError> {
-    let Channel {
-        mut incoming,
-        outgoing,
-    } = channel;
+    let Channel { mut incoming, outgoing } = channel;
     let failed = |doing| move |cause| SshError::Local { doing, cause };
     let mut screen = tokio::io::stdout();
     let mut keyboard = Keyboard::open().map_err(failed("read the keyboard"))?;
@@ -99,10 +96,7 @@ async fn converse(channel: Channel, mut last_size: (u16, u16)) -> Result<u8, Ssh
 
 /// Columns and rows of this terminal.
 fn terminal_size() -> Result<(u16, u16), SshError> {
-    size().map_err(|cause| SshError::Local {
-        doing: "ask the terminal for its size",
-        cause,
-    })
+    size().map_err(|cause| SshError::Local { doing: "ask the terminal for its size", cause })
 }
 
 /// The terminal in raw mode; dropping it puts the old mode back, whatever happened.
@@ -110,10 +104,7 @@ struct RawMode;
 
 impl RawMode {
     fn enter() -> Result<Self, SshError> {
-        let failed = |cause| SshError::Local {
-            doing: "put the terminal into raw mode",
-            cause,
-        };
+        let failed = |cause| SshError::Local { doing: "put the terminal into raw mode", cause };
         enable_raw_mode().map(|()| Self).map_err(failed)
     }
 }

@@ -8,7 +8,7 @@ use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{ChannelId, Sig};
 use tempfile::TempDir;
 
-use super::keys::{HOST_KEY_FILE, IDENTITY_FILE, InstanceKeys, KNOWN_HOSTS_FILE};
+use super::keys::{IDENTITY_FILE, InstanceKeys, KNOWN_HOSTS_FILE};
 use super::{Connection, SshError};
 use crate::provider::Endpoint;
 
@@ -31,16 +31,9 @@ impl Guest {
     /// A guest as it should be.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        InstanceKeys::create(folder.path(), "netlab-test").unwrap();
-        let read = |name| PrivateKey::read_openssh_file(folder.path().join(name)).unwrap();
-        let (host_key, identity) = (read(HOST_KEY_FILE), read(IDENTITY_FILE));
-        let allowed = identity.public_key().clone();
-        Self {
-            folder,
-            host_key,
-            allowed,
-            agent: Vec::new(),
-        }
+        let keys = InstanceKeys::create(folder.path(), "netlab-test").unwrap();
+        let allowed = PublicKey::from_openssh(&keys.authorized_key().unwrap()).unwrap();
+        Self { folder, host_key: keys.host_key(), allowed, agent: Vec::new() }
     }
 
     /// Another key than any of the guest's.

@@ -1,5 +1,11 @@
 //! What `netlab` says and does without a guest.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the support module is no `#[test]` function, where both are allowed"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -51,7 +57,10 @@ fn verbs_that_need_a_guest_say_how_to_start_one() {
     for words in [&["exec", "--", "true"][..], &["shell"], &["ssh-config"], &["reset"]] {
         netlab.run(words).exit(4).complains(&["guest `default` is not up", "netlab up"]);
     }
-    netlab.run(["--name", "lab-2", "exec", "--", "true"]).exit(4).complains(&["netlab --name lab-2 up"]);
+    netlab
+        .run(["--name", "lab-2", "exec", "--", "true"])
+        .exit(4)
+        .complains(&["netlab --name lab-2 up"]);
     netlab.run(["down"]).exit(0).says(&["nothing was up"]);
     netlab.run(["status"]).exit(0).says(&["no guest is up"]);
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Body;
-use crate::support::{Netlab, read_until, wait_until};
+use crate::running::{read_until, wait_until};
+use crate::support::Netlab;
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("stock_ssh_works_with_host_key_checking", stock_ssh_works),

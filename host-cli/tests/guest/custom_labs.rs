@@ -48,7 +48,8 @@ fn a_command_that_hangs(netlab: &Netlab) {
 }
 
 fn a_flood_of_output(netlab: &Netlab) {
-    let body = format!("```sh within=120s\nhead -c 100000000 /dev/zero | tr '\\0' x\n```\n\n{ONLY_LO}");
+    let body =
+        format!("```sh within=120s\nhead -c 100000000 /dev/zero | tr '\\0' x\n```\n\n{ONLY_LO}");
     let outcome = demo(netlab, "", &body).exit(0);
     assert!(outcome.stdout.len() < 4 << 20, "{} bytes were printed", outcome.stdout.len());
     assert!(outcome.text().contains("✓ red has only lo"));

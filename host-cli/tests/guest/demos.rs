@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use crate::Body;
-use crate::support::{Netlab, Outcome, read_until};
+use crate::running::read_until;
+use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("demo_1_passes", demo_1_passes),

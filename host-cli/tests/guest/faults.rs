@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::Body;
-use crate::support::{Netlab, read_until};
+use crate::running::read_until;
+use crate::support::Netlab;
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("a_host_without_qemu_is_told_how_to_get_it", no_qemu),
@@ -57,18 +58,20 @@ fn ctrl_c_during_the_boot(_: &Netlab) {
 fn altered_image(suite: &Netlab) {
     let folder = suite.run(["image", "path"]).exit(0).text();
     let cache = tempfile::tempdir().expect("a folder");
-    let copy = cache.path().join("images").join(
-        std::path::Path::new(folder.trim()).file_name().expect("the image's key"),
-    );
+    let copy = cache
+        .path()
+        .join("images")
+        .join(std::path::Path::new(folder.trim()).file_name().expect("the image's key"));
     fs::create_dir_all(&copy).expect("a folder");
     let packages = std::path::Path::new(folder.trim()).join("../../debs");
     std::os::unix::fs::symlink(packages, cache.path().join("debs")).expect("a link");
     for entry in fs::read_dir(folder.trim()).expect("the image").flatten() {
         fs::copy(entry.path(), copy.join(entry.file_name())).expect("a copy");
     }
-    let root = fs::read_dir(&copy).expect("a copy").flatten().find(|entry| {
-        entry.file_name().to_string_lossy().starts_with("root")
-    });
+    let root = fs::read_dir(&copy)
+        .expect("a copy")
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with("root"));
     let root = root.expect("a root").path();
     let mut bytes = fs::read(&root).expect("the root");
     let middle = bytes.len() / 2;

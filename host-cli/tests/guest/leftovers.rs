@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::Body;
-use crate::support::{Netlab, wait_until};
+use crate::running::wait_until;
+use crate::support::Netlab;
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("a_second_guest_runs_beside_the_first", a_second_guest_runs_beside),
@@ -34,7 +35,8 @@ fn down_all_leaves_nothing(netlab: &Netlab) {
     assert_eq!(pids(netlab).len(), 2);
     let lines = netlab.run(["status", "--json"]).exit(0).json();
     let rows = lines[0]["data"].as_array().expect("rows").clone();
-    let ports: Vec<_> = rows.iter().map(|row| row["address"].as_str().expect("up").to_owned()).collect();
+    let ports: Vec<_> =
+        rows.iter().map(|row| row["address"].as_str().expect("up").to_owned()).collect();
 
     netlab.run(["down", "--all"]).exit(0);
 

@@ -4,6 +4,12 @@
 //!
 //! A harness of its own, since a static guest would never be dropped.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects; Clippy only sees that in `#[test]` functions"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,6 +18,7 @@ mod custom_labs;
 mod demos;
 mod faults;
 mod leftovers;
+mod running;
 mod verbs;
 
 use std::process::ExitCode;

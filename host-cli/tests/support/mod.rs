@@ -2,9 +2,9 @@
 //! session.
 
 use std::ffi::OsStr;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 /// A home of its own for netlab, with a cleared environment, shared by the commands of one test
@@ -20,7 +20,9 @@ impl Netlab {
     pub fn new() -> Self {
         let home = tempfile::Builder::new().prefix("netlab").tempdir().expect("a temporary folder");
         let mut netlab = Self { home, variables: Vec::new() };
-        for name in ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_IMAGE_LOCK", "NETLAB_QEMU", "NETLAB_ACCEL"] {
+        for name in
+            ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_IMAGE_LOCK", "NETLAB_QEMU", "NETLAB_ACCEL"]
+        {
             if let Ok(value) = std::env::var(name) {
                 netlab = netlab.with(name, &value);
             }
@@ -91,16 +93,9 @@ impl Netlab {
         writer.join().expect("the writer ends");
         Outcome::of(line, output)
     }
-
-    /// Starts a command and leaves it running.
-    #[track_caller]
-    pub fn start<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Child {
-        self.command(words).spawn().expect("netlab starts")
-    }
 }
 
 /// What came of a command.
-#[must_use]
 pub struct Outcome {
     line: String,
     /// Exit code, `None` if it died by a signal.
@@ -167,32 +162,3 @@ impl Outcome {
         format!("{}\n-- exit {:?}\n-- stdout\n{text}\n-- stderr\n{stderr}", self.line, self.code)
     }
 }
-
-/// Reads `pipe` until `part` has come, and returns all that has come.
-#[track_caller]
-pub fn read_until(pipe: &mut impl Read, part: &str) -> String {
-    let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
-    loop {
-        let text = String::from_utf8_lossy(&seen).into_owned();
-        if text.contains(part) {
-            return text;
-        }
-        let count = pipe.read(&mut piece).expect("a pipe");
-        assert!(count > 0, "it ended without {part:?}:\n{text}");
-        seen.extend_from_slice(&piece[..count]);
-    }
-}
-
-/// Waits until `condition` holds, by asking it again and again, and panics with `what` after two
-/// minutes.
-#[track_caller]
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = std::time::Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::yield_now();
-    }
-}
-
-/// How long a condition may take under emulation on a busy machine.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);

@@ -5,9 +5,7 @@
 
 /// Splits a file into its stanzas.
 pub fn stanzas(text: &str) -> impl Iterator<Item = Stanza<'_>> {
-    text.split("\n\n")
-        .filter(|block| !block.trim().is_empty())
-        .map(Stanza)
+    text.split("\n\n").filter(|block| !block.trim().is_empty()).map(Stanza)
 }
 
 /// A block of fields.
@@ -32,11 +30,9 @@ impl<'a> Stanza<'a> {
             move |line| value_of(line, &field).is_none()
         });
         let first = lines.next().and_then(|line| value_of(line, field));
-        first.into_iter().chain(
-            lines
-                .take_while(|line| line.starts_with([' ', '\t']))
-                .map(str::trim),
-        )
+        first
+            .into_iter()
+            .chain(lines.take_while(|line| line.starts_with([' ', '\t'])).map(str::trim))
     }
 }
 
@@ -55,10 +51,7 @@ mod tests {
         let found: Vec<_> = stanzas(text).collect();
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].get("Package"), Some("a"));
-        assert_eq!(
-            found[0].lines("sha256").collect::<Vec<_>>(),
-            ["", "one", "two"]
-        );
+        assert_eq!(found[0].lines("sha256").collect::<Vec<_>>(), ["", "one", "two"]);
         assert_eq!(found[0].get("Size"), Some("3"));
         assert_eq!(found[1].get("Package"), Some("b"));
         assert_eq!(found[1].get("Size"), None);

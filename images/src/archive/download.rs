@@ -63,12 +63,8 @@ pub fn fetch_all(
         stopped: AtomicBool::new(false),
     };
     let absent = transfer.each(packages, |package| transfer.is_cached(package))?;
-    let absent: Vec<&LockedPackage> = packages
-        .iter()
-        .zip(absent)
-        .filter(|(_, cached)| !cached)
-        .map(|(p, _)| p)
-        .collect();
+    let absent: Vec<&LockedPackage> =
+        packages.iter().zip(absent).filter(|(_, cached)| !cached).map(|(p, _)| p).collect();
     transfer.each(&absent, |package| transfer.fetch(package))?;
     Ok(())
 }
@@ -103,17 +99,12 @@ impl Transfer<'_> {
                         if result.is_err() {
                             self.stopped.store(true, Ordering::Relaxed);
                         }
-                        results
-                            .lock()
-                            .unwrap_or_else(|held| held.into_inner())
-                            .push((at, result));
+                        results.lock().unwrap_or_else(|held| held.into_inner()).push((at, result));
                     }
                 });
             }
         });
-        let mut results = results
-            .into_inner()
-            .unwrap_or_else(|held| held.into_inner());
+        let mut results = results.into_inner().unwrap_or_else(|held| held.into_inner());
         // Failures of the others, which were told to stop, are the consequence of the first one.
         let cancelled =
             |result: &Result<R, ArchiveError>| matches!(result, Err(ArchiveError::Cancelled));
@@ -154,10 +145,7 @@ impl Transfer<'_> {
 
     fn fetch_from(&self, mirror: &str, package: &LockedPackage) -> Result<(), ArchiveError> {
         let url = format!("{mirror}{}", package.filename);
-        let part = self
-            .downloads
-            .folder
-            .join(format!("{}.part", package.sha256));
+        let part = self.downloads.folder.join(format!("{}.part", package.sha256));
         let resumed = length(&part)? > 0;
         self.transfer(&url, &part, mirror, package)?;
         let mut found = difference(&part, package)?;
@@ -225,10 +213,7 @@ impl Transfer<'_> {
             };
             fruitless = if have > before { 0 } else { fruitless + 1 };
             if have < package.size && fruitless >= FRUITLESS_ATTEMPTS {
-                return Err(ArchiveError::Unreachable {
-                    url: url.to_owned(),
-                    reason,
-                });
+                return Err(ArchiveError::Unreachable { url: url.to_owned(), reason });
             }
         }
         Ok(())
@@ -278,9 +263,7 @@ impl Transfer<'_> {
     }
 
     fn truncate(&self, part: &Path) -> Result<(), ArchiveError> {
-        File::create(part)
-            .map(drop)
-            .map_err(|source| file_error("write", part, source))
+        File::create(part).map(drop).map_err(|source| file_error("write", part, source))
     }
 
     fn add(&self, bytes: u64) {
@@ -350,11 +333,7 @@ fn file_error(action: &'static str, path: &Path, source: io::Error) -> ArchiveEr
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ArchiveError::DiskFull { path }
         }
-        _ => ArchiveError::File {
-            action,
-            path,
-            source,
-        },
+        _ => ArchiveError::File { action, path, source },
     }
 }
 

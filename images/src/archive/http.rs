@@ -63,26 +63,14 @@ impl Client {
             Ok(response) => response,
             Err(error) => {
                 let permanent = matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_));
-                return Answer::Failed {
-                    reason: error.to_string(),
-                    permanent,
-                };
+                return Answer::Failed { reason: error.to_string(), permanent };
             }
         };
         match response.status() {
-            StatusCode::OK => Answer::Body {
-                offset: 0,
-                body: body(response),
-            },
+            StatusCode::OK => Answer::Body { offset: 0, body: body(response) },
             StatusCode::PARTIAL_CONTENT => match range_start(&response) {
-                Some(offset) => Answer::Body {
-                    offset,
-                    body: body(response),
-                },
-                None => Answer::Failed {
-                    reason: "unreadable range".to_owned(),
-                    permanent: true,
-                },
+                Some(offset) => Answer::Body { offset, body: body(response) },
+                None => Answer::Failed { reason: "unreadable range".to_owned(), permanent: true },
             },
             StatusCode::NOT_FOUND | StatusCode::GONE => Answer::Missing,
             StatusCode::RANGE_NOT_SATISFIABLE => Answer::BehindTheEnd,
@@ -100,15 +88,6 @@ fn body(response: ureq::http::Response<ureq::Body>) -> Box<dyn Read> {
 
 /// `Content-Range: bytes 100-199/200` begins at 100.
 fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
-    let value = response
-        .headers()
-        .get(header::CONTENT_RANGE)?
-        .to_str()
-        .ok()?;
-    value
-        .strip_prefix("bytes ")?
-        .split('-')
-        .next()?
-        .parse()
-        .ok()
+    let value = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
+    value.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }

@@ -84,22 +84,15 @@ fn from_apt(folder: &Path) -> Option<String> {
 
 /// Finds the first mirror in the deb822 form (`*.sources`).
 fn in_stanzas(text: &str) -> Option<String> {
-    let uncommented: String = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(|line| [line, "\n"])
-        .collect();
+    let uncommented: String =
+        text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
     stanzas(&uncommented).find_map(|stanza| {
         let words = |field| stanza.lines(field).flat_map(str::split_whitespace);
         let serves = words("Types").any(|word| word == "deb")
             && words("Suites").any(is_release)
             && words("Components").any(|word| word == "main")
-            && !stanza
-                .get("Enabled")
-                .is_some_and(|word| word.eq_ignore_ascii_case("no"));
-        serves
-            .then(|| words("URIs").find_map(web_address))
-            .flatten()
+            && !stanza.get("Enabled").is_some_and(|word| word.eq_ignore_ascii_case("no"));
+        serves.then(|| words("URIs").find_map(web_address)).flatten()
     })
 }
 
@@ -141,10 +134,7 @@ mod tests {
         let mirrors = Mirrors::new(Some("http://mirror.test/debian"), "20261122T000000Z");
         assert_eq!(mirrors.addresses(), ["http://mirror.test/debian/"]);
         assert_eq!(
-            Mirrors::new(None, "20261122T000000Z")
-                .addresses()
-                .last()
-                .unwrap(),
+            Mirrors::new(None, "20261122T000000Z").addresses().last().unwrap(),
             "http://snapshot.debian.org/archive/debian/20261122T000000Z/"
         );
     }
@@ -159,16 +149,8 @@ mod tests {
             (in_stanzas, &deb822.replace("main", "contrib"), None),
             (in_stanzas, &deb822.replace("bookworm ", "noble "), None),
             (in_stanzas, &deb822.replace("http://a", "cdrom:/a"), None),
-            (
-                in_stanzas,
-                &deb822.replace("# http", "Enabled: no\n# http"),
-                None,
-            ),
-            (
-                in_lines,
-                "deb http://b.test/debian/ trixie main\n",
-                Some("http://b.test/debian/"),
-            ),
+            (in_stanzas, &deb822.replace("# http", "Enabled: no\n# http"), None),
+            (in_lines, "deb http://b.test/debian/ trixie main\n", Some("http://b.test/debian/")),
             (
                 in_lines,
                 "#deb http://c.test stable main\ndeb [arch=amd64] https://d.test sid contrib main",

@@ -31,10 +31,7 @@ pub fn parse(text: &str) -> Result<Vec<Package>, String> {
     stanzas(text)
         .map(|stanza| {
             parse_stanza(&stanza).ok_or_else(|| {
-                stanza
-                    .get("Package")
-                    .unwrap_or("a stanza without a name")
-                    .to_owned()
+                stanza.get("Package").unwrap_or("a stanza without a name").to_owned()
             })
         })
         .collect()

@@ -62,19 +62,13 @@ pub fn parse(field: &str) -> Option<Vec<Group>> {
 fn parse_relation(text: &str) -> Option<Relation> {
     let text = text.trim();
     let (name, bound) = match text.split_once('(') {
-        Some((name, rest)) => (
-            name.trim(),
-            Some(parse_bound(rest.strip_suffix(')')?.trim())?),
-        ),
+        Some((name, rest)) => (name.trim(), Some(parse_bound(rest.strip_suffix(')')?.trim())?)),
         None => (text, None),
     };
     // `:any` and `:native` tell which architectures will do. There is only one here.
     let name = name.split(':').next()?;
     let well_formed = !name.is_empty() && !name.contains(char::is_whitespace);
-    well_formed.then(|| Relation {
-        name: name.to_owned(),
-        bound,
-    })
+    well_formed.then(|| Relation { name: name.to_owned(), bound })
 }
 
 fn parse_bound(text: &str) -> Option<Bound> {
@@ -88,10 +82,7 @@ fn parse_bound(text: &str) -> Option<Bound> {
         ">>" => Operator::Later,
         _ => return None,
     };
-    Some(Bound {
-        operator,
-        version: version.trim().to_owned(),
-    })
+    Some(Bound { operator, version: version.trim().to_owned() })
 }
 
 impl std::fmt::Display for Relation {
@@ -118,17 +109,11 @@ mod tests {
     #[test]
     fn alternatives_bounds_and_qualifiers_are_told_apart() {
         let groups = parse("libc6 (>= 2.38), python3:any | perl (<< 6), a(=1)").unwrap();
-        let words: Vec<Vec<String>> = groups
-            .iter()
-            .map(|group| group.iter().map(ToString::to_string).collect())
-            .collect();
+        let words: Vec<Vec<String>> =
+            groups.iter().map(|group| group.iter().map(ToString::to_string).collect()).collect();
         assert_eq!(
             words,
-            [
-                vec!["libc6 (>= 2.38)"],
-                vec!["python3", "perl (<< 6)"],
-                vec!["a (= 1)"]
-            ]
+            [vec!["libc6 (>= 2.38)"], vec!["python3", "perl (<< 6)"], vec!["a (= 1)"]]
         );
     }
 
@@ -151,11 +136,7 @@ mod tests {
         for (field, expected) in table {
             let groups = parse(field).unwrap();
             let bound = groups[0][0].bound.as_ref().unwrap();
-            assert_eq!(
-                ["1", "2", "3"].map(|version| bound.admits(version)),
-                expected,
-                "{field}"
-            );
+            assert_eq!(["1", "2", "3"].map(|version| bound.admits(version)), expected, "{field}");
         }
     }
 }

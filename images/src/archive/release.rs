@@ -38,14 +38,9 @@ impl Release {
         now: SystemTime,
     ) -> Result<Self, ArchiveError> {
         let stanza = Stanza::new(text);
-        let malformed = |reason: String| ArchiveError::Malformed {
-            url: url.to_owned(),
-            reason,
-        };
+        let malformed = |reason: String| ArchiveError::Malformed { url: url.to_owned(), reason };
         let field = |name: &str| {
-            stanza
-                .get(name)
-                .ok_or_else(|| malformed(format!("the field `{name}` is missing")))
+            stanza.get(name).ok_or_else(|| malformed(format!("the field `{name}` is missing")))
         };
         let codename = field("Codename")?;
         if codename != wanted {
@@ -69,10 +64,7 @@ impl Release {
             let deadline =
                 parse_date(until).ok_or_else(|| malformed(format!("`{until}` is no date")))?;
             if deadline < now {
-                return Err(ArchiveError::Expired {
-                    url: url.to_owned(),
-                    until: until.to_owned(),
-                });
+                return Err(ArchiveError::Expired { url: url.to_owned(), until: until.to_owned() });
             }
         }
         let files = stanza.lines("SHA256").filter(|line| !line.is_empty());
@@ -83,11 +75,7 @@ impl Release {
             .collect::<Result<Vec<_>, _>>()?;
         // Releases before their publication, and unstable, have no version.
         let version = stanza.get("Version").unwrap_or(codename).to_owned();
-        Ok(Self {
-            version,
-            date,
-            files,
-        })
+        Ok(Self { version, date, files })
     }
 
     /// Looks up a list by its path below the release's folder.
@@ -108,9 +96,7 @@ fn parse_file(line: &str) -> Option<IndexFile> {
 
 /// Debian writes `UTC` (and sometimes `+0000`) where HTTP writes `GMT`; the rest is one format.
 fn parse_date(text: &str) -> Option<SystemTime> {
-    let stem = text
-        .strip_suffix("UTC")
-        .or_else(|| text.strip_suffix("+0000"))?;
+    let stem = text.strip_suffix("UTC").or_else(|| text.strip_suffix("+0000"))?;
     httpdate::parse_http_date(&format!("{stem}GMT")).ok()
 }
 
@@ -120,12 +106,7 @@ pub fn timestamp(time: SystemTime) -> String {
     let text = httpdate::fmt_http_date(time);
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let month = MONTHS.find(&text[8..11]).map_or(0, |at| at / 3 + 1);
-    format!(
-        "{}{month:02}{}T{}Z",
-        &text[12..16],
-        &text[5..7],
-        text[17..25].replace(':', "")
-    )
+    format!("{}{month:02}{}T{}Z", &text[12..16], &text[5..7], text[17..25].replace(':', ""))
 }
 
 #[cfg(test)]
@@ -151,10 +132,7 @@ mod tests {
         let release = parse(TEXT, "Fri, 21 Nov 2036 09:15:44 UTC").unwrap();
         assert_eq!(release.version, "13.8");
         assert_eq!(timestamp(release.date), "20261121T091544Z");
-        assert_eq!(
-            release.file("main/binary-amd64/Packages").unwrap().size,
-            56_634_892
-        );
+        assert_eq!(release.file("main/binary-amd64/Packages").unwrap().size, 56_634_892);
         assert_eq!(release.file("main/Contents"), None);
     }
 

@@ -37,10 +37,7 @@ impl<'a> Index<'a> {
         let mut providers: HashMap<&str, Vec<_>> = HashMap::new();
         for package in by_name.values() {
             for provided in package.provides.iter().flatten() {
-                providers
-                    .entry(provided.name.as_str())
-                    .or_default()
-                    .push((*package, provided));
+                providers.entry(provided.name.as_str()).or_default().push((*package, provided));
             }
         }
         for candidates in providers.values_mut() {
@@ -50,15 +47,9 @@ impl<'a> Index<'a> {
     }
 
     fn named(&self, relation: &Relation) -> Option<&'a Package> {
-        self.by_name
-            .get(relation.name.as_str())
-            .copied()
-            .filter(|package| {
-                relation
-                    .bound
-                    .as_ref()
-                    .is_none_or(|bound| bound.admits(&package.version))
-            })
+        self.by_name.get(relation.name.as_str()).copied().filter(|package| {
+            relation.bound.as_ref().is_none_or(|bound| bound.admits(&package.version))
+        })
     }
 
     fn provided(&self, relation: &Relation) -> impl Iterator<Item = &'a Package> {
@@ -68,14 +59,8 @@ impl<'a> Index<'a> {
             (Some(_), None) => false,
             (Some(bound), Some(exact)) => bound.admits(exact.version()),
         };
-        let candidates = self
-            .providers
-            .get(relation.name.as_str())
-            .map_or(&[][..], Vec::as_slice);
-        candidates
-            .iter()
-            .filter(move |(_, provided)| admits(provided))
-            .map(|(package, _)| *package)
+        let candidates = self.providers.get(relation.name.as_str()).map_or(&[][..], Vec::as_slice);
+        candidates.iter().filter(move |(_, provided)| admits(provided)).map(|(package, _)| *package)
     }
 }
 
@@ -90,13 +75,9 @@ pub fn resolve<'a>(
     let mut open = VecDeque::new();
     // All that is asked for comes first, so that alternatives fall on it.
     for name in wanted.packages {
-        let relation = Relation {
-            name: name.clone(),
-            bound: None,
-        };
-        let package = index
-            .named(&relation)
-            .ok_or_else(|| unsatisfied(&[relation], "the recipe"))?;
+        let relation = Relation { name: name.clone(), bound: None };
+        let package =
+            index.named(&relation).ok_or_else(|| unsatisfied(&[relation], "the recipe"))?;
         chosen.insert(&package.name, package);
         open.push_back(package);
     }
@@ -104,12 +85,8 @@ pub fn resolve<'a>(
         for group in &package.depends {
             let met = group.iter().any(|relation| {
                 excluded.contains(relation.name.as_str())
-                    || index
-                        .named(relation)
-                        .is_some_and(|found| chosen.contains_key(&*found.name))
-                    || index
-                        .provided(relation)
-                        .any(|found| chosen.contains_key(&*found.name))
+                    || index.named(relation).is_some_and(|found| chosen.contains_key(&*found.name))
+                    || index.provided(relation).any(|found| chosen.contains_key(&*found.name))
             });
             if met {
                 continue;
@@ -125,13 +102,8 @@ pub fn resolve<'a>(
 
 fn choose<'a>(index: &Index<'a>, group: &Group, excluded: &BTreeSet<&str>) -> Option<&'a Package> {
     let real = group.iter().find_map(|relation| index.named(relation));
-    let provider = || {
-        group
-            .iter()
-            .find_map(|relation| index.provided(relation).next())
-    };
-    real.or_else(provider)
-        .filter(|package| !excluded.contains(package.name.as_str()))
+    let provider = || group.iter().find_map(|relation| index.provided(relation).next());
+    real.or_else(provider).filter(|package| !excluded.contains(package.name.as_str()))
 }
 
 /// Follows a metapackage to the package of that prefix which it depends on.
@@ -141,20 +113,9 @@ pub fn dependency<'a>(
     prefix: &str,
 ) -> Result<&'a Package, ArchiveError> {
     let index = Index::new(packages);
-    let named = |name: &str| {
-        index.named(&Relation {
-            name: name.to_owned(),
-            bound: None,
-        })
-    };
+    let named = |name: &str| index.named(&Relation { name: name.to_owned(), bound: None });
     let meta = named(metapackage).ok_or_else(|| {
-        unsatisfied(
-            &[Relation {
-                name: metapackage.to_owned(),
-                bound: None,
-            }],
-            "the recipe",
-        )
+        unsatisfied(&[Relation { name: metapackage.to_owned(), bound: None }], "the recipe")
     })?;
     meta.depends
         .iter()
@@ -162,10 +123,7 @@ pub fn dependency<'a>(
         .filter(|relation| relation.name.starts_with(prefix))
         .find_map(|relation| index.named(relation))
         .ok_or_else(|| {
-            let relation = Relation {
-                name: format!("{prefix}…"),
-                bound: None,
-            };
+            let relation = Relation { name: format!("{prefix}…"), bound: None };
             unsatisfied(&[relation], &format!("`{metapackage}`"))
         })
 }
@@ -200,16 +158,11 @@ mod tests {
     fn names(packages: &[Package], wanted: &[&str], excluded: &[&str]) -> Result<String, String> {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (wanted, excluded) = (owned(wanted), owned(excluded));
-        let wanted = Wanted {
-            packages: &wanted,
-            excluded: &excluded,
-        };
+        let wanted = Wanted { packages: &wanted, excluded: &excluded };
         resolve(packages, &wanted)
             .map(|found| {
-                let words: Vec<_> = found
-                    .iter()
-                    .map(|p| format!("{}={}", p.name, p.version))
-                    .collect();
+                let words: Vec<_> =
+                    found.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
                 words.join(" ")
             })
             .map_err(|error| error.to_string())
@@ -231,45 +184,21 @@ mod tests {
             package("conf", "1", "perl", ""),
         ];
         let table = [
-            (
-                &["tool"][..],
-                &["conf"][..],
-                Ok("base=1 gawk=1 lib=2.1 tool=1 vim=9"),
-            ),
-            (
-                &["tool", "mawk"],
-                &["conf"],
-                Ok("base=1 lib=2.1 mawk=1 tool=1 vim=9"),
-            ),
-            (
-                &["tool"],
-                &["conf", "awk", "vim"],
-                Ok("base=1 lib=2.1 tool=1"),
-            ),
+            (&["tool"][..], &["conf"][..], Ok("base=1 gawk=1 lib=2.1 tool=1 vim=9")),
+            (&["tool", "mawk"], &["conf"], Ok("base=1 lib=2.1 mawk=1 tool=1 vim=9")),
+            (&["tool"], &["conf", "awk", "vim"], Ok("base=1 lib=2.1 tool=1")),
             (&["user"], &[], Ok("abi=1 user=1")),
             (
                 &["late"],
                 &[],
                 Err("nothing in the index satisfies `api (>= 5)`, which `late` needs"),
             ),
-            (
-                &["conf"],
-                &[],
-                Err("nothing in the index satisfies `perl`, which `conf` needs"),
-            ),
-            (
-                &["none"],
-                &[],
-                Err("nothing in the index satisfies `none`, which the recipe needs"),
-            ),
+            (&["conf"], &[], Err("nothing in the index satisfies `perl`, which `conf` needs")),
+            (&["none"], &[], Err("nothing in the index satisfies `none`, which the recipe needs")),
         ];
         for (wanted, excluded, expected) in table {
             let found = names(&archive, wanted, excluded);
-            assert_eq!(
-                found.as_deref().map_err(String::as_str),
-                expected,
-                "{wanted:?}"
-            );
+            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{wanted:?}");
         }
     }
 
@@ -287,9 +216,7 @@ mod tests {
         let found = dependency(&archive, "linux-image-cloud-amd64", "linux-image-").unwrap();
         assert_eq!(found.name, "linux-image-6.12.57");
         assert_eq!(
-            dependency(&archive, "linux-image-6.12.57", "linux-image-")
-                .unwrap_err()
-                .to_string(),
+            dependency(&archive, "linux-image-6.12.57", "linux-image-").unwrap_err().to_string(),
             "nothing in the index satisfies `linux-image-…`, which `linux-image-6.12.57` needs"
         );
     }

@@ -39,19 +39,12 @@ pub fn verify(url: &str, index: &str, keys: &[SignedPublicKey]) -> Result<String
     if signatures.iter().any(|signature| good(&signature)) {
         return Ok(text.replace("\r\n", "\n"));
     }
-    let known = signatures
-        .iter()
-        .any(|signature| keys.iter().any(|key| names(signature, key)));
+    let known = signatures.iter().any(|signature| keys.iter().any(|key| names(signature, key)));
     Err(if known {
-        ArchiveError::BadSignature {
-            url: url.to_owned(),
-        }
+        ArchiveError::BadSignature { url: url.to_owned() }
     } else {
         let signers: Vec<String> = signatures.iter().map(signer).collect();
-        ArchiveError::UnknownSigner {
-            url: url.to_owned(),
-            signers: signers.join(", "),
-        }
+        ArchiveError::UnknownSigner { url: url.to_owned(), signers: signers.join(", ") }
     })
 }
 
@@ -68,35 +61,23 @@ fn fits(signature: &Signature, key: &SignedPublicKey, text: &str) -> bool {
     signature.verify(&key.primary_key, text.as_bytes()).is_ok()
         || key.public_subkeys.iter().any(|subkey| {
             subkey.verify_bindings(&key.primary_key).is_ok()
-                && subkey
-                    .signatures
-                    .iter()
-                    .any(|binding| binding.key_flags().sign())
+                && subkey.signatures.iter().any(|binding| binding.key_flags().sign())
                 && signature.verify(&subkey.key, text.as_bytes()).is_ok()
         })
 }
 
 fn names(signature: &Signature, key: &SignedPublicKey) -> bool {
     let named = |candidate: &dyn KeyDetails| {
-        signature
-            .issuer_fingerprint()
-            .contains(&&candidate.fingerprint())
-            || signature
-                .issuer_key_id()
-                .contains(&&candidate.legacy_key_id())
+        signature.issuer_fingerprint().contains(&&candidate.fingerprint())
+            || signature.issuer_key_id().contains(&&candidate.legacy_key_id())
     };
     named(&key.primary_key) || key.public_subkeys.iter().any(|subkey| named(&subkey.key))
 }
 
 fn signer(signature: &Signature) -> String {
-    let fingerprint = signature
-        .issuer_fingerprint()
-        .first()
-        .map(ToString::to_string);
+    let fingerprint = signature.issuer_fingerprint().first().map(ToString::to_string);
     let key_id = || signature.issuer_key_id().first().map(ToString::to_string);
-    fingerprint
-        .or_else(key_id)
-        .unwrap_or_else(|| "an unnamed key".to_owned())
+    fingerprint.or_else(key_id).unwrap_or_else(|| "an unnamed key".to_owned())
 }
 
 #[cfg(test)]
@@ -153,10 +134,7 @@ mod tests {
             &key.secret_subkeys[0].key,
             &Password::empty(),
         );
-        assert_eq!(
-            verify(URL, &armored(&by_subkey.unwrap()), &known).unwrap(),
-            expected
-        );
+        assert_eq!(verify(URL, &armored(&by_subkey.unwrap()), &known).unwrap(), expected);
     }
 
     #[test]
@@ -170,28 +148,20 @@ mod tests {
         );
         let signer = stranger.primary_key.fingerprint();
         assert_eq!(
-            verify(URL, &signed(&stranger), &known)
-                .unwrap_err()
-                .to_string(),
+            verify(URL, &signed(&stranger), &known).unwrap_err().to_string(),
             format!(
                 "the index http://mirror.test/InRelease is signed by no known key (signed by \
                  {signer})"
             )
         );
         let error = verify(URL, TEXT, &known).unwrap_err().to_string();
-        assert!(
-            error.contains("is not readable: no clear-signed text: "),
-            "{error}"
-        );
+        assert!(error.contains("is not readable: no clear-signed text: "), "{error}");
     }
 
     #[test]
     fn the_keys_are_those_that_debian_publishes() {
-        let fingerprints: Vec<String> = debian_keys()
-            .unwrap()
-            .iter()
-            .map(|key| key.fingerprint().to_string())
-            .collect();
+        let fingerprints: Vec<String> =
+            debian_keys().unwrap().iter().map(|key| key.fingerprint().to_string()).collect();
         assert_eq!(
             fingerprints,
             [

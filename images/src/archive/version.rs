@@ -91,22 +91,14 @@ mod tests {
             ("1.0-1", Ordering::Less, "1.0-1+deb13u1"),
             ("2.41-12", Ordering::Less, "2.41-12+b1"),
             ("1.2.3-1-2", Ordering::Greater, "1.2.3-1"),
-            (
-                "20261124000000000001",
-                Ordering::Less,
-                "20261124000000000002",
-            ),
+            ("20261124000000000001", Ordering::Less, "20261124000000000002"),
             ("6.12.57-1", Ordering::Less, "6.12.100-1"),
             ("4.4.3-P1-8", Ordering::Greater, "4.4.3-8"),
             ("0", Ordering::Less, "a"),
         ];
         for (left, expected, right) in table {
             assert_eq!(compare(left, right), expected, "{left} against {right}");
-            assert_eq!(
-                compare(right, left),
-                expected.reverse(),
-                "{right} against {left}"
-            );
+            assert_eq!(compare(right, left), expected.reverse(), "{right} against {left}");
         }
     }
 }

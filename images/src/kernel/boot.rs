@@ -33,10 +33,7 @@ pub fn bootable(arch: Arch, package: &Tree) -> Result<Bootable, KernelError> {
             _ => None,
         })
         .ok_or(KernelError::NoKernel)?;
-    let unusable = |reason: String| KernelError::Unusable {
-        path: path.to_owned(),
-        reason,
-    };
+    let unusable = |reason: String| KernelError::Unusable { path: path.to_owned(), reason };
     let unpacked = match arch {
         Arch::Amd64 => Some(payload(packaged).map_err(unusable)?),
         Arch::Arm64 => {
@@ -44,10 +41,7 @@ pub fn bootable(arch: Arch, package: &Tree) -> Result<Bootable, KernelError> {
             None
         }
     };
-    Ok(Bootable {
-        packaged: Arc::clone(packaged),
-        unpacked,
-    })
+    Ok(Bootable { packaged: Arc::clone(packaged), unpacked })
 }
 
 /// Takes the ELF out of a bzImage.
@@ -188,10 +182,7 @@ mod tests {
         let mut image = vec![0; 64];
         assert_eq!(check_arm_image(&image), Err("it is no raw arm64 image"));
         image[4..8].copy_from_slice(b"zimg");
-        assert_eq!(
-            check_arm_image(&image),
-            Err("it is an EFI image with a compressed payload")
-        );
+        assert_eq!(check_arm_image(&image), Err("it is an EFI image with a compressed payload"));
         image[0x38..0x3c].copy_from_slice(b"ARM\x64");
         assert_eq!(check_arm_image(&image), Ok(()));
     }

@@ -37,11 +37,7 @@ impl Index {
         out.extend(VERSION.to_be_bytes());
         // The root's offset, known at the end.
         out.extend([0; 4]);
-        let entries: Vec<_> = self
-            .entries
-            .iter()
-            .map(|(key, values)| (&key[..], values))
-            .collect();
+        let entries: Vec<_> = self.entries.iter().map(|(key, values)| (&key[..], values)).collect();
         let root = write_node(&mut out, &entries, 0);
         out[8..12].copy_from_slice(&root.to_be_bytes());
         out
@@ -54,11 +50,9 @@ type Entries<'a> = [(&'a [u8], &'a Vec<(u32, String)>)];
 fn write_node(out: &mut Vec<u8>, entries: &Entries<'_>, depth: usize) -> u32 {
     let shared = match (entries.first(), entries.last()) {
         // Entries are sorted, so what the first and the last share, all share.
-        (Some((first, _)), Some((last, _))) => first[depth..]
-            .iter()
-            .zip(&last[depth..])
-            .take_while(|(a, b)| a == b)
-            .count(),
+        (Some((first, _)), Some((last, _))) => {
+            first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count()
+        }
         _ => 0,
     };
     let end = depth + shared;
@@ -111,9 +105,7 @@ mod tests {
             let mut at = (node & 0x0FFF_FFFF) as usize;
             let text = |at: usize| {
                 let end = index[at..].iter().position(|byte| *byte == 0).unwrap();
-                std::str::from_utf8(&index[at..at + end])
-                    .unwrap()
-                    .to_owned()
+                std::str::from_utf8(&index[at..at + end]).unwrap().to_owned()
             };
             if node & HAS_PREFIX != 0 {
                 let prefix = text(at);

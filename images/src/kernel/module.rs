@@ -37,10 +37,7 @@ pub struct Module {
 /// The signature goes: checking it costs an RSA operation a module, which is slow in emulation, and
 /// the image's own hashes vouch for the bytes. The kernel does not insist on it.
 pub fn read(path: &str, packaged: &[u8]) -> Result<Module, KernelError> {
-    let bad = |reason: String| KernelError::BadModule {
-        path: path.to_owned(),
-        reason,
-    };
+    let bad = |reason: String| KernelError::BadModule { path: path.to_owned(), reason };
     let (path, mut bytes) = match path.strip_suffix(".xz") {
         Some(path) => {
             let mut bytes = Vec::new();
@@ -57,17 +54,12 @@ pub fn read(path: &str, packaged: &[u8]) -> Result<Module, KernelError> {
     let values = |key: &str| -> Vec<String> {
         let pairs = information.split(|byte| *byte == 0).filter_map(|pair| {
             let pair = std::str::from_utf8(pair).ok()?;
-            pair.split_once('=')
-                .filter(|(found, _)| *found == key)
-                .map(|(_, value)| value)
+            pair.split_once('=').filter(|(found, _)| *found == key).map(|(_, value)| value)
         });
         pairs.map(str::to_owned).collect()
     };
     let depends = values("depends");
-    let depends = depends
-        .iter()
-        .flat_map(|list| list.split(','))
-        .filter(|name| !name.is_empty());
+    let depends = depends.iter().flat_map(|list| list.split(',')).filter(|name| !name.is_empty());
     Ok(Module {
         name: name_of(path),
         path: path.to_owned(),
@@ -90,11 +82,7 @@ pub fn with_underscores(name: &str) -> String {
     name.chars()
         .map(|character| {
             in_range = (in_range || character == '[') && character != ']';
-            if character == '-' && !in_range {
-                '_'
-            } else {
-                character
-            }
+            if character == '-' && !in_range { '_' } else { character }
         })
         .collect()
 }
@@ -113,23 +101,16 @@ fn unsigned_length(bytes: &[u8]) -> usize {
 
 fn information(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let elf: ElfFile64 = ElfFile64::parse(bytes).map_err(|error| error.to_string())?;
-    let section = elf
-        .section_by_name(".modinfo")
-        .ok_or("it has no section `.modinfo`")?;
-    section
-        .data()
-        .map(<[u8]>::to_vec)
-        .map_err(|error| error.to_string())
+    let section = elf.section_by_name(".modinfo").ok_or("it has no section `.modinfo`")?;
+    section.data().map(<[u8]>::to_vec).map_err(|error| error.to_string())
 }
 
 /// Makes the smallest module there is: an ELF file with nothing but its description.
 #[cfg(test)]
 pub fn module_file(information: &[&str]) -> Vec<u8> {
     const HEADER_BYTES: usize = 64;
-    let description: Vec<u8> = information
-        .iter()
-        .flat_map(|pair| [pair, "\0"].concat().into_bytes())
-        .collect();
+    let description: Vec<u8> =
+        information.iter().flat_map(|pair| [pair, "\0"].concat().into_bytes()).collect();
     let names = b"\0.modinfo\0.shstrtab\0";
     let sections_at = HEADER_BYTES + description.len() + names.len();
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
@@ -166,17 +147,9 @@ mod tests {
 
     #[test]
     fn what_a_module_says_about_itself_is_read() {
-        let file = module_file(&[
-            "depends=udp_tunnel,ip6-udp",
-            "alias=a",
-            "alias=b-c",
-            "name=x",
-        ]);
+        let file = module_file(&["depends=udp_tunnel,ip6-udp", "alias=a", "alias=b-c", "name=x"]);
         let module = read("kernel/net/x.ko", &file).unwrap();
-        assert_eq!(
-            (module.name.as_str(), module.path.as_str()),
-            ("x", "kernel/net/x.ko")
-        );
+        assert_eq!((module.name.as_str(), module.path.as_str()), ("x", "kernel/net/x.ko"));
         assert_eq!(module.depends, ["udp_tunnel", "ip6_udp"]);
         assert_eq!(module.aliases, ["a", "b-c"]);
         assert_eq!(module.bytes, file);
@@ -189,11 +162,7 @@ mod tests {
         signed.extend([0; 8]);
         signed.extend(9_u32.to_be_bytes());
         signed.extend(SIGNATURE_MAGIC);
-        let table = [
-            (&signed[..], 6),
-            (b"module", 6),
-            (SIGNATURE_MAGIC, SIGNATURE_MAGIC.len()),
-        ];
+        let table = [(&signed[..], 6), (b"module", 6), (SIGNATURE_MAGIC, SIGNATURE_MAGIC.len())];
         for (bytes, length) in table {
             assert_eq!(unsigned_length(bytes), length);
         }
@@ -202,18 +171,12 @@ mod tests {
     #[test]
     fn names_are_as_the_kernel_has_them() {
         assert_eq!(name_of("kernel/crypto/crc32c-intel.ko.xz"), "crc32c_intel");
-        assert_eq!(
-            with_underscores("net-pf-16-proto-[0-9]-x"),
-            "net_pf_16_proto_[0-9]_x"
-        );
+        assert_eq!(with_underscores("net-pf-16-proto-[0-9]-x"), "net_pf_16_proto_[0-9]_x");
     }
 
     #[test]
     fn damaged_modules_are_named() {
         let error = read("kernel/a.ko", b"text").unwrap_err().to_string();
-        assert!(
-            error.starts_with("the module `kernel/a.ko` is not readable: "),
-            "{error}"
-        );
+        assert!(error.starts_with("the module `kernel/a.ko` is not readable: "), "{error}");
     }
 }

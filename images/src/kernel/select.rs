@@ -38,12 +38,7 @@ pub fn select(recipe: &KernelRecipe, tree: &Tree) -> Result<Modules, KernelError
         .iter()
         .filter(|(_, (path, _))| is_chosen(recipe, path))
         .map(|(name, _)| (name.clone(), by_recipe()))
-        .chain(
-            recipe
-                .initramfs
-                .iter()
-                .map(|name| (module::with_underscores(name), by_recipe())),
-        )
+        .chain(recipe.initramfs.iter().map(|name| (module::with_underscores(name), by_recipe())))
         .collect();
     let loaded = package.closure(wanted)?;
     let initramfs = package.in_order(&recipe.initramfs, &loaded)?;
@@ -56,8 +51,7 @@ fn is_chosen(recipe: &KernelRecipe, path: &str) -> bool {
         return false;
     };
     let below = |entry: &String| {
-        path.strip_prefix(entry.as_str())
-            .is_some_and(|rest| rest.starts_with(['/', '.']))
+        path.strip_prefix(entry.as_str()).is_some_and(|rest| rest.starts_with(['/', '.']))
     };
     recipe.folders.iter().any(below) && !recipe.skipped.iter().any(below)
 }
@@ -82,9 +76,7 @@ impl<'a> Package<'a> {
                 _ => None,
             }
         });
-        let builtin = tree
-            .file(&format!("{below}{BUILTIN}"))
-            .map(|bytes| bytes.as_ref());
+        let builtin = tree.file(&format!("{below}{BUILTIN}")).map(|bytes| bytes.as_ref());
         let builtin = String::from_utf8_lossy(builtin.unwrap_or_default());
         Ok(Self {
             folder: folder.to_owned(),
@@ -104,10 +96,10 @@ impl<'a> Package<'a> {
             let read: Vec<Module> = batch
                 .into_par_iter()
                 .map(|(name, needed_by)| {
-                    let (path, bytes) = self.files.get(&name).ok_or(KernelError::NoModule {
-                        module: name,
-                        needed_by,
-                    })?;
+                    let (path, bytes) = self
+                        .files
+                        .get(&name)
+                        .ok_or(KernelError::NoModule { module: name, needed_by })?;
                     module::read(path, bytes)
                 })
                 .collect::<Result<_, _>>()?;
@@ -132,14 +124,8 @@ impl<'a> Package<'a> {
     ) -> Result<Vec<Module>, KernelError> {
         let mut ready: BTreeSet<&str> = self.builtin.iter().map(String::as_str).collect();
         let mut modules: Vec<Module> = Vec::new();
-        for module in order
-            .iter()
-            .filter_map(|name| loaded.get(&module::with_underscores(name)))
-        {
-            if let Some(needed) = module
-                .depends
-                .iter()
-                .find(|name| !ready.contains(name.as_str()))
+        for module in order.iter().filter_map(|name| loaded.get(&module::with_underscores(name))) {
+            if let Some(needed) = module.depends.iter().find(|name| !ready.contains(name.as_str()))
             {
                 return Err(KernelError::WrongOrder {
                     module: module.name.clone(),
@@ -154,10 +140,7 @@ impl<'a> Package<'a> {
 
     fn root_files(&self, tree: &Tree, loaded: &BTreeMap<String, Module>) -> Vec<(String, Node)> {
         let place = |name: &str| format!("{}/{name}", self.folder);
-        let file = |bytes: Vec<u8>| Node::File {
-            mode: 0o644,
-            bytes: Arc::from(bytes),
-        };
+        let file = |bytes: Vec<u8>| Node::File { mode: 0o644, bytes: Arc::from(bytes) };
         let mut files: Vec<(String, Node)> = loaded
             .values()
             .map(|module| (place(&module.path), file(module.bytes.clone())))
@@ -224,38 +207,20 @@ mod tests {
 
     fn tree() -> Tree {
         let modules: [(&str, &[&str]); 5] = [
-            (
-                "kernel/net/openvswitch/openvswitch",
-                &["depends=nsh", "alias=net-pf-[0-9]-x"],
-            ),
-            (
-                "kernel/net/nsh/nsh",
-                &["depends=crc-itu,virtio", "softdep=pre: crc32c"],
-            ),
+            ("kernel/net/openvswitch/openvswitch", &["depends=nsh", "alias=net-pf-[0-9]-x"]),
+            ("kernel/net/nsh/nsh", &["depends=crc-itu,virtio", "softdep=pre: crc32c"]),
             ("kernel/lib/crc-itu", &["depends="]),
             ("kernel/net/can/can", &["depends="]),
             ("kernel/fs/squashfs", &["depends="]),
         ];
         let mut tree = Tree::default();
         let mut add = |path: String, bytes: &[u8]| {
-            tree.insert(
-                &path,
-                Node::File {
-                    mode: 0o644,
-                    bytes: bytes.into(),
-                },
-            );
+            tree.insert(&path, Node::File { mode: 0o644, bytes: bytes.into() });
         };
         for (path, information) in modules {
-            add(
-                format!("{FOLDER}/{path}.ko"),
-                &module::module_file(information),
-            );
+            add(format!("{FOLDER}/{path}.ko"), &module::module_file(information));
         }
-        add(
-            format!("{FOLDER}/{BUILTIN}"),
-            b"kernel/drivers/virtio/virtio.ko\n",
-        );
+        add(format!("{FOLDER}/{BUILTIN}"), b"kernel/drivers/virtio/virtio.ko\n");
         tree
     }
 
@@ -318,18 +283,9 @@ mod tests {
     #[test]
     fn what_cannot_be_loaded_is_told_at_build_time() {
         let table: [(&[&str], &str); 3] = [
-            (
-                &["nsh", "crc-itu"],
-                "the initramfs loads `nsh` before `crc_itu`, which it needs",
-            ),
-            (
-                &["erofs"],
-                "the kernel has no module `erofs`, which the recipe needs",
-            ),
-            (
-                &["openvswitch"],
-                "the initramfs loads `openvswitch` before `nsh`, which it needs",
-            ),
+            (&["nsh", "crc-itu"], "the initramfs loads `nsh` before `crc_itu`, which it needs"),
+            (&["erofs"], "the kernel has no module `erofs`, which the recipe needs"),
+            (&["openvswitch"], "the initramfs loads `openvswitch` before `nsh`, which it needs"),
         ];
         for (initramfs, expected) in table {
             let error = select(&recipe(initramfs), &tree()).map(drop).unwrap_err();
@@ -338,10 +294,7 @@ mod tests {
         let mut broken = tree();
         broken.retain(|path| !path.ends_with("crc-itu.ko"));
         assert_eq!(
-            select(&recipe(&[]), &broken)
-                .map(drop)
-                .unwrap_err()
-                .to_string(),
+            select(&recipe(&[]), &broken).map(drop).unwrap_err().to_string(),
             "the kernel has no module `crc_itu`, which `nsh` needs"
         );
     }

@@ -44,21 +44,7 @@ impl Cpio {
     fn header(&mut self, path: &str, inode: u32, mode: u32, links: u32, size: usize) {
         let name_size = path.len() + 1;
         // inode, mode, uid, gid, links, time, size, device (4 fields), name size, checksum
-        let fields = [
-            inode,
-            mode,
-            0,
-            0,
-            links,
-            0,
-            size as u32,
-            0,
-            0,
-            0,
-            0,
-            name_size as u32,
-            0,
-        ];
+        let fields = [inode, mode, 0, 0, links, 0, size as u32, 0, 0, 0, 0, name_size as u32, 0];
         self.out.extend(b"070701");
         for field in fields {
             self.out.extend(format!("{field:08X}").bytes());
@@ -69,8 +55,7 @@ impl Cpio {
     }
 
     fn pad(&mut self) {
-        self.out
-            .resize(self.out.len().next_multiple_of(ALIGNMENT), 0);
+        self.out.resize(self.out.len().next_multiple_of(ALIGNMENT), 0);
     }
 }
 

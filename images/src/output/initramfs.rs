@@ -17,14 +17,8 @@ pub fn initramfs(init: &[u8], modules: &[Module]) -> Vec<u8> {
     }
     cpio.file("init", 0o755, init);
     cpio.directory("modules", 0o755);
-    let names: Vec<String> = modules
-        .iter()
-        .map(|module| format!("{}.ko", module.name))
-        .collect();
-    let order: String = names
-        .iter()
-        .flat_map(|name| [name.as_str(), "\n"])
-        .collect();
+    let names: Vec<String> = modules.iter().map(|module| format!("{}.ko", module.name)).collect();
+    let order: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
     cpio.file("modules/order", 0o644, order.as_bytes());
     for (name, module) in names.iter().zip(modules) {
         cpio.file(&format!("modules/{name}"), 0o644, &module.bytes);

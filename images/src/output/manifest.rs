@@ -75,11 +75,8 @@ struct Relationship {
 /// Writes the manifest. Its date is that of the release's index, not of the build, so that equal
 /// locks give equal bytes; `key` names the image.
 pub fn manifest(lock: &Lock, key: &str) -> Result<Vec<u8>, serde_json::Error> {
-    let packages: Vec<Package<'_>> = lock
-        .packages
-        .iter()
-        .map(|package| describe(lock, package))
-        .collect();
+    let packages: Vec<Package<'_>> =
+        lock.packages.iter().map(|package| describe(lock, package)).collect();
     let relationships = packages
         .iter()
         .map(|package| Relationship {
@@ -94,10 +91,7 @@ pub fn manifest(lock: &Lock, key: &str) -> Result<Vec<u8>, serde_json::Error> {
         spdx_id: "SPDXRef-DOCUMENT",
         name: format!("netlab guest image {key}"),
         document_namespace: format!("urn:netlab:image:{key}"),
-        creation_info: CreationInfo {
-            created: iso(&lock.date),
-            creators: ["Tool: netlab"],
-        },
+        creation_info: CreationInfo { created: iso(&lock.date), creators: ["Tool: netlab"] },
         packages,
         relationships,
     };
@@ -107,23 +101,13 @@ pub fn manifest(lock: &Lock, key: &str) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 fn describe<'a>(lock: &Lock, package: &'a LockedPackage) -> Package<'a> {
-    let LockedPackage {
-        name,
-        version,
-        architecture,
-        filename,
-        sha256,
-        ..
-    } = package;
+    let LockedPackage { name, version, architecture, filename, sha256, .. } = package;
     Package {
         spdx_id: format!("SPDXRef-{}", identifier(name)),
         name,
         version_info: version,
         package_file_name: filename,
-        download_location: format!(
-            "{}{filename}",
-            crate::archive::snapshot_mirror(&lock.snapshot)
-        ),
+        download_location: format!("{}{filename}", crate::archive::snapshot_mirror(&lock.snapshot)),
         files_analyzed: false,
         homepage: package.homepage.as_deref(),
         license_concluded: "NOASSERTION",
@@ -131,10 +115,7 @@ fn describe<'a>(lock: &Lock, package: &'a LockedPackage) -> Package<'a> {
         license_comments: format!("usr/share/doc/{name}/copyright in the package"),
         copyright_text: "NOASSERTION",
         supplier: "Organization: Debian",
-        checksums: [Checksum {
-            algorithm: "SHA256",
-            checksum_value: sha256,
-        }],
+        checksums: [Checksum { algorithm: "SHA256", checksum_value: sha256 }],
         external_refs: [Reference {
             reference_category: "PACKAGE-MANAGER",
             reference_type: "purl",
@@ -155,9 +136,7 @@ fn identifier(name: &str) -> String {
 
 /// Package URLs want `+`, `:` and `~` in percent form.
 fn encoded(text: &str) -> String {
-    text.replace('+', "%2B")
-        .replace(':', "%3A")
-        .replace('~', "%7E")
+    text.replace('+', "%2B").replace(':', "%3A").replace('~', "%7E")
 }
 
 /// `20261121T091544Z` becomes `2026-11-21T09:15:44Z`.
@@ -205,10 +184,7 @@ mod tests {
         let package = &manifest["packages"][0];
         assert_eq!(package["SPDXID"], "SPDXRef-libstdc.plus.plus6");
         assert_eq!(package["checksums"][0]["checksumValue"], "0".repeat(64));
-        assert_eq!(
-            package["licenseComments"],
-            "usr/share/doc/libstdc++6/copyright in the package"
-        );
+        assert_eq!(package["licenseComments"], "usr/share/doc/libstdc++6/copyright in the package");
         assert_eq!(
             package["externalRefs"][0]["referenceLocator"],
             "pkg:deb/debian/libstdc%2B%2B6@1%3A14.2%7Erc1%2Bb1?arch=amd64&distro=trixie"

@@ -41,9 +41,8 @@ pub fn squashfs(tree: &Tree) -> Result<Vec<u8>, SquashfsError> {
             let compressed: Vec<_> = blocks.par_iter().map(|block| compress(block)).collect();
             let mut prepared = HashMap::new();
             for (block, compressed) in blocks.iter().zip(compressed) {
-                let compressed = compressed.map_err(|error| SquashfsError {
-                    reason: error.to_string(),
-                })?;
+                let compressed =
+                    compressed.map_err(|error| SquashfsError { reason: error.to_string() })?;
                 prepared.insert(blake3::hash(block), compressed);
             }
             prepared
@@ -106,9 +105,7 @@ fn compress(block: &[u8]) -> io::Result<Vec<u8>> {
 
 fn write(tree: &Tree, pass: Pass) -> Result<(Vec<u8>, Pass), SquashfsError> {
     static COMPRESSOR: TwoPass = TwoPass;
-    let failed = |error: BackhandError| SquashfsError {
-        reason: error.to_string(),
-    };
+    let failed = |error: BackhandError| SquashfsError { reason: error.to_string() };
     let mut writer = FilesystemWriter::default();
     writer.set_kind(Kind::new_v4(&COMPRESSOR));
     writer.set_compressor(FilesystemCompressor::new(Compressor::Zstd, None).map_err(failed)?);
@@ -117,12 +114,7 @@ fn write(tree: &Tree, pass: Pass) -> Result<(Vec<u8>, Pass), SquashfsError> {
     writer.set_only_root_id();
     writer.set_root_mode(0o755);
     for (path, node) in tree.iter() {
-        let header = |mode: u16| NodeHeader {
-            permissions: mode,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-        };
+        let header = |mode: u16| NodeHeader { permissions: mode, uid: 0, gid: 0, mtime: 0 };
         match node {
             Node::Directory { mode } => writer.push_dir(path, header(*mode)),
             Node::File { mode, bytes } => {
@@ -148,36 +140,12 @@ mod tests {
 
     fn tree() -> Tree {
         let mut tree = Tree::default();
-        let noise: Vec<u8> = (0..400_000_u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect();
-        tree.insert(
-            "usr/bin/large",
-            Node::File {
-                mode: 0o755,
-                bytes: noise.into(),
-            },
-        );
-        tree.insert(
-            "usr/bin/small",
-            Node::File {
-                mode: 0o644,
-                bytes: b"text"[..].into(),
-            },
-        );
-        tree.insert(
-            "etc/empty",
-            Node::File {
-                mode: 0o600,
-                bytes: b""[..].into(),
-            },
-        );
-        tree.insert(
-            "bin",
-            Node::Symlink {
-                target: "usr/bin".to_owned(),
-            },
-        );
+        let noise: Vec<u8> =
+            (0..400_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        tree.insert("usr/bin/large", Node::File { mode: 0o755, bytes: noise.into() });
+        tree.insert("usr/bin/small", Node::File { mode: 0o644, bytes: b"text"[..].into() });
+        tree.insert("etc/empty", Node::File { mode: 0o600, bytes: b""[..].into() });
+        tree.insert("bin", Node::Symlink { target: "usr/bin".to_owned() });
         tree.insert("tmp", Node::Directory { mode: 0o1777 });
         tree
     }
@@ -187,13 +155,7 @@ mod tests {
         let once = squashfs(&tree()).unwrap();
         assert!(once == squashfs(&tree()).unwrap());
         let mut other = tree();
-        other.insert(
-            "a",
-            Node::File {
-                mode: 0o644,
-                bytes: b"b"[..].into(),
-            },
-        );
+        other.insert("a", Node::File { mode: 0o644, bytes: b"b"[..].into() });
         assert!(once != squashfs(&other).unwrap());
     }
 
@@ -205,10 +167,7 @@ mod tests {
         for node in reader.files() {
             let path = node.fullpath.to_str().unwrap().trim_start_matches('/');
             let mode = node.header.permissions;
-            assert_eq!(
-                (node.header.uid, node.header.gid, node.header.mtime),
-                (0, 0, 0)
-            );
+            assert_eq!((node.header.uid, node.header.gid, node.header.mtime), (0, 0, 0));
             match &node.inner {
                 InnerNode::Dir(_) if path.is_empty() => {}
                 InnerNode::Dir(_) => drop(found.set_directory(path, mode)),
@@ -219,13 +178,7 @@ mod tests {
                 InnerNode::File(file) => {
                     let mut bytes = Vec::new();
                     reader.file(file).reader().read_to_end(&mut bytes).unwrap();
-                    found.insert(
-                        path,
-                        Node::File {
-                            mode,
-                            bytes: bytes.into(),
-                        },
-                    );
+                    found.insert(path, Node::File { mode, bytes: bytes.into() });
                 }
                 other => panic!("{other:?}"),
             }

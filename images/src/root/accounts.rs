@@ -20,20 +20,11 @@ pub fn add(tree: &mut Tree, accounts: &[Account]) -> Result<(), RootError> {
     let master = |path: &str| {
         tree.file(path)
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            .ok_or_else(|| RootError::Lacking {
-                path: path.to_owned(),
-            })
+            .ok_or_else(|| RootError::Lacking { path: path.to_owned() })
     };
     let passwd: Vec<String> = master(PASSWD_MASTER)?
         .lines()
-        .map(|line| {
-            if line.starts_with("root:") {
-                ROOT
-            } else {
-                line
-            }
-            .to_owned()
-        })
+        .map(|line| if line.starts_with("root:") { ROOT } else { line }.to_owned())
         .chain(accounts.iter().map(|account| {
             let Account { name, id, home } = account;
             format!("{name}:x:{id}:{id}::{home}:/usr/sbin/nologin")
@@ -42,11 +33,7 @@ pub fn add(tree: &mut Tree, accounts: &[Account]) -> Result<(), RootError> {
     let group: Vec<String> = master(GROUP_MASTER)?
         .lines()
         .map(str::to_owned)
-        .chain(
-            accounts
-                .iter()
-                .map(|account| format!("{}:x:{}:", account.name, account.id)),
-        )
+        .chain(accounts.iter().map(|account| format!("{}:x:{}:", account.name, account.id)))
         .collect();
     // No ages of passwords: there are none, and a date would have to be invented.
     let shadow: Vec<String> = passwd
@@ -54,22 +41,11 @@ pub fn add(tree: &mut Tree, accounts: &[Account]) -> Result<(), RootError> {
         .filter_map(|line| line.split(':').next())
         .map(|name| format!("{name}:*:::::::"))
         .collect();
-    for (path, mode, lines) in [
-        ("etc/passwd", 0o644, passwd),
-        ("etc/group", 0o644, group),
-        ("etc/shadow", 0o600, shadow),
-    ] {
-        let text: String = lines
-            .iter()
-            .flat_map(|line| [line.as_str(), "\n"])
-            .collect();
-        tree.insert(
-            path,
-            Node::File {
-                mode,
-                bytes: Arc::from(text.into_bytes()),
-            },
-        );
+    for (path, mode, lines) in
+        [("etc/passwd", 0o644, passwd), ("etc/group", 0o644, group), ("etc/shadow", 0o600, shadow)]
+    {
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        tree.insert(path, Node::File { mode, bytes: Arc::from(text.into_bytes()) });
     }
     Ok(())
 }
@@ -81,11 +57,8 @@ mod tests {
     #[test]
     fn accounts_follow_the_masters_and_have_no_password() {
         let mut tree = Tree::default();
-        let accounts = [Account {
-            name: "dnsmasq".to_owned(),
-            id: 101,
-            home: "/var/lib/misc".to_owned(),
-        }];
+        let accounts =
+            [Account { name: "dnsmasq".to_owned(), id: 101, home: "/var/lib/misc".to_owned() }];
         assert_eq!(
             add(&mut tree, &accounts).unwrap_err().to_string(),
             format!("no package brings `{PASSWD_MASTER}`, which the recipe builds upon")
@@ -97,13 +70,7 @@ mod tests {
             ),
             (GROUP_MASTER, "root:*:0:\n"),
         ] {
-            tree.insert(
-                path,
-                Node::File {
-                    mode: 0o644,
-                    bytes: text.as_bytes().into(),
-                },
-            );
+            tree.insert(path, Node::File { mode: 0o644, bytes: text.as_bytes().into() });
         }
         add(&mut tree, &accounts).unwrap();
         let text = |path| std::str::from_utf8(tree.file(path).unwrap()).unwrap();
@@ -113,9 +80,6 @@ mod tests {
              dnsmasq:x:101:101::/var/lib/misc:/usr/sbin/nologin\n"
         );
         assert_eq!(text("etc/group"), "root:*:0:\ndnsmasq:x:101:\n");
-        assert_eq!(
-            text("etc/shadow"),
-            "root:*:::::::\nbin:*:::::::\ndnsmasq:*:::::::\n"
-        );
+        assert_eq!(text("etc/shadow"), "root:*:::::::\nbin:*:::::::\ndnsmasq:*:::::::\n");
     }
 }

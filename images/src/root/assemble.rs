@@ -55,18 +55,10 @@ pub fn assemble(recipe: &Recipe, packages: Vec<Unpacked>) -> Result<Tree, RootEr
         if let Some(Node::Directory { .. }) = tree.get(path) {
             tree.retain(|other| other != path && !other.starts_with(&format!("{path}/")));
         }
-        tree.insert(
-            path,
-            Node::Symlink {
-                target: target.clone(),
-            },
-        );
+        tree.insert(path, Node::Symlink { target: target.clone() });
     }
     for file in files::GUEST {
-        let node = Node::File {
-            mode: file.mode,
-            bytes: file.bytes.into(),
-        };
+        let node = Node::File { mode: file.mode, bytes: file.bytes.into() };
         if let Some(Node::Directory { .. }) = tree.insert(file.path, node) {
             return Err(conflict(file.path, "a package", "the recipe"));
         }
@@ -100,18 +92,12 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Node {
-        Node::File {
-            mode: 0o644,
-            bytes: text.as_bytes().into(),
-        }
+        Node::File { mode: 0o644, bytes: text.as_bytes().into() }
     }
 
     fn base() -> Unpacked {
         let masters = ["passwd", "group"].map(|name| {
-            (
-                format!("usr/share/base-passwd/{name}.master"),
-                file("root:*:0:0::/:/bin/sh\n"),
-            )
+            (format!("usr/share/base-passwd/{name}.master"), file("root:*:0:0::/:/bin/sh\n"))
         });
         ("base-passwd".to_owned(), masters.into())
     }
@@ -129,23 +115,9 @@ mod tests {
         let tree = assemble(&recipe, vec![base(), ("mawk".to_owned(), package)]).unwrap();
         assert_eq!(tree.get("usr/share/doc"), None);
         assert_eq!(tree.get("tmp"), Some(&Node::Directory { mode: 0o1777 }));
-        assert_eq!(
-            tree.get("usr/bin/awk"),
-            Some(&Node::Symlink {
-                target: "mawk".to_owned()
-            })
-        );
-        assert_eq!(
-            tree.get("var/run"),
-            Some(&Node::Symlink {
-                target: "/run".to_owned()
-            })
-        );
-        assert!(
-            tree.file("etc/hosts")
-                .unwrap()
-                .starts_with(b"127.0.0.1 localhost")
-        );
+        assert_eq!(tree.get("usr/bin/awk"), Some(&Node::Symlink { target: "mawk".to_owned() }));
+        assert_eq!(tree.get("var/run"), Some(&Node::Symlink { target: "/run".to_owned() }));
+        assert!(tree.file("etc/hosts").unwrap().starts_with(b"127.0.0.1 localhost"));
     }
 
     #[test]

@@ -31,10 +31,7 @@ fn unpack_limited(
     bytes: &[u8],
     limit: u64,
 ) -> Result<Vec<(String, Node)>, RootError> {
-    let unreadable = |reason: String| RootError::Package {
-        package: package.to_owned(),
-        reason,
-    };
+    let unreadable = |reason: String| RootError::Package { package: package.to_owned(), reason };
     let (name, member) = data_member(bytes).map_err(|reason| unreadable(reason.to_owned()))?;
     let reader: Box<dyn Read> = match name {
         "data.tar.xz" => Box::new(XzReader::new(member, true)),
@@ -43,9 +40,7 @@ fn unpack_limited(
         }
         "data.tar" => Box::new(member),
         other => {
-            return Err(unreadable(format!(
-                "`{other}` is compressed in an unknown way"
-            )));
+            return Err(unreadable(format!("`{other}` is compressed in an unknown way")));
         }
     };
     // Entries are measured against their headers, and the stream as a whole: sparse files and
@@ -53,17 +48,11 @@ fn unpack_limited(
     let mut archive = tar::Archive::new(reader.take(limit));
     let mut unpacked: Vec<(String, Node)> = Vec::new();
     let mut total = 0;
-    for entry in archive
-        .entries()
-        .map_err(|error| unreadable(error.to_string()))?
-    {
+    for entry in archive.entries().map_err(|error| unreadable(error.to_string()))? {
         let mut entry = entry.map_err(|error| unreadable(error.to_string()))?;
         total += entry.size();
         if total > limit {
-            return Err(RootError::TooLarge {
-                package: package.to_owned(),
-                limit,
-            });
+            return Err(RootError::TooLarge { package: package.to_owned(), limit });
         }
         let written = String::from_utf8(entry.path_bytes().into_owned())
             .map_err(|error| unreadable(error.to_string()))?;
@@ -80,8 +69,7 @@ fn unpack_limited(
             .map(|mode| (mode & 0o7777) as u16)?;
         let target = || {
             let name = entry.link_name_bytes().map(|name| name.into_owned());
-            name.and_then(|name| String::from_utf8(name).ok())
-                .ok_or_else(|| refused("no target"))
+            name.and_then(|name| String::from_utf8(name).ok()).ok_or_else(|| refused("no target"))
         };
         let node = match entry.header().entry_type() {
             // The root itself.
@@ -105,18 +93,11 @@ fn unpack_limited(
             }
             EntryType::Regular | EntryType::Continuous => {
                 let mut contents = Vec::with_capacity(entry.size() as usize);
-                entry
-                    .read_to_end(&mut contents)
-                    .map_err(|error| unreadable(error.to_string()))?;
-                Node::File {
-                    mode,
-                    bytes: Arc::from(contents),
-                }
+                entry.read_to_end(&mut contents).map_err(|error| unreadable(error.to_string()))?;
+                Node::File { mode, bytes: Arc::from(contents) }
             }
             _ => {
-                return Err(refused(
-                    "it is a device or something else that no package has",
-                ));
+                return Err(refused("it is a device or something else that no package has"));
             }
         };
         unpacked.push((path, node));
@@ -127,15 +108,11 @@ fn unpack_limited(
 /// Finds the member with the files.
 fn data_member(bytes: &[u8]) -> Result<(&str, &[u8]), &'static str> {
     const TRUNCATED: &str = "it ends early";
-    let mut rest = bytes
-        .strip_prefix(AR_MAGIC)
-        .ok_or("it is no `ar` archive")?;
+    let mut rest = bytes.strip_prefix(AR_MAGIC).ok_or("it is no `ar` archive")?;
     while !rest.is_empty() {
         let (header, body) = rest.split_at_checked(AR_HEADER_BYTES).ok_or(TRUNCATED)?;
         let field = |range: std::ops::Range<usize>| {
-            std::str::from_utf8(&header[range])
-                .map(str::trim_end)
-                .map_err(|_| "a broken header")
+            std::str::from_utf8(&header[range]).map(str::trim_end).map_err(|_| "a broken header")
         };
         let name = field(0..16)?.trim_end_matches('/');
         let size: usize = field(48..58)?.parse().map_err(|_| "a broken header")?;
@@ -144,11 +121,7 @@ fn data_member(bytes: &[u8]) -> Result<(&str, &[u8]), &'static str> {
             return Ok((name, member));
         }
         // Members begin at even offsets.
-        rest = if size % 2 == 1 {
-            after.get(1..).unwrap_or_default()
-        } else {
-            after
-        };
+        rest = if size % 2 == 1 { after.get(1..).unwrap_or_default() } else { after };
     }
     Err("it has no files in it")
 }
@@ -158,20 +131,14 @@ fn inside(path: &str) -> Option<String> {
     if path.starts_with('/') || path.contains('\0') {
         return None;
     }
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
+    let parts: Vec<&str> =
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     (!parts.contains(&"..")).then(|| parts.join("/"))
 }
 
 /// Says whether a link's target climbs no higher than the root; absolute ones begin there.
 fn stays_inside(path: &str, target: &str) -> bool {
-    let mut depth = if target.starts_with('/') {
-        0
-    } else {
-        path.matches('/').count()
-    };
+    let mut depth = if target.starts_with('/') { 0 } else { path.matches('/').count() };
     target.split('/').all(|part| match part {
         "" | "." => true,
         ".." => depth.checked_sub(1).map(|above| depth = above).is_some(),
@@ -197,10 +164,7 @@ mod tests {
         header.set_cksum();
         let mut archive = tar::Builder::new(Vec::new());
         archive.append(&header, contents).unwrap();
-        wrap(
-            "data.tar.zst",
-            &zstd::encode_all(&archive.into_inner().unwrap()[..], 1).unwrap(),
-        )
+        wrap("data.tar.zst", &zstd::encode_all(&archive.into_inner().unwrap()[..], 1).unwrap())
     }
 
     fn wrap(name: &str, member: &[u8]) -> Vec<u8> {
@@ -216,71 +180,28 @@ mod tests {
     #[test]
     fn files_and_links_come_out() {
         let bytes = package(EntryType::Regular, "./usr/bin/tool", "", b"contents");
-        let expected = Node::File {
-            mode: 0o755,
-            bytes: b"contents"[..].into(),
-        };
-        assert_eq!(
-            unpack("p", &bytes).unwrap(),
-            [("usr/bin/tool".to_owned(), expected)]
-        );
+        let expected = Node::File { mode: 0o755, bytes: b"contents"[..].into() };
+        assert_eq!(unpack("p", &bytes).unwrap(), [("usr/bin/tool".to_owned(), expected)]);
         let bytes = package(EntryType::Symlink, "./usr/sbin/a", "../bin/tool", b"");
-        let expected = Node::Symlink {
-            target: "../bin/tool".to_owned(),
-        };
-        assert_eq!(
-            unpack("p", &bytes).unwrap(),
-            [("usr/sbin/a".to_owned(), expected)]
-        );
+        let expected = Node::Symlink { target: "../bin/tool".to_owned() };
+        assert_eq!(unpack("p", &bytes).unwrap(), [("usr/sbin/a".to_owned(), expected)]);
     }
 
     #[test]
     fn entries_that_reach_out_of_the_root_are_refused() {
         use EntryType as Kind;
         let table = [
-            (
-                Kind::Regular,
-                "../etc/passwd",
-                "",
-                "it leads out of the root",
-            ),
+            (Kind::Regular, "../etc/passwd", "", "it leads out of the root"),
             (Kind::Regular, "usr/../../x", "", "it leads out of the root"),
             (Kind::Regular, "/etc/passwd", "", "it leads out of the root"),
-            (
-                Kind::Link,
-                "a",
-                "../../etc/shadow",
-                "it leads out of the root",
-            ),
-            (
-                Kind::Link,
-                "a",
-                "b",
-                "it is a hard link to no file of the package",
-            ),
-            (
-                Kind::Symlink,
-                "usr/a",
-                "../../x",
-                "its target leads out of the root",
-            ),
-            (
-                Kind::Symlink,
-                "usr/a",
-                "/../x",
-                "its target leads out of the root",
-            ),
-            (
-                Kind::Block,
-                "dev/vda",
-                "",
-                "it is a device or something else that no package has",
-            ),
+            (Kind::Link, "a", "../../etc/shadow", "it leads out of the root"),
+            (Kind::Link, "a", "b", "it is a hard link to no file of the package"),
+            (Kind::Symlink, "usr/a", "../../x", "its target leads out of the root"),
+            (Kind::Symlink, "usr/a", "/../x", "its target leads out of the root"),
+            (Kind::Block, "dev/vda", "", "it is a device or something else that no package has"),
         ];
         for (kind, path, target, reason) in table {
-            let error = unpack("p", &package(kind, path, target, b""))
-                .unwrap_err()
-                .to_string();
+            let error = unpack("p", &package(kind, path, target, b"")).unwrap_err().to_string();
             let expected =
                 format!("the package p has the entry `{path}`, which is refused: {reason}");
             assert_eq!(error, expected);
@@ -299,10 +220,7 @@ mod tests {
             (b"PK\x03\x04".to_vec(), "it is no `ar` archive"),
             (AR_MAGIC.to_vec(), "it has no files in it"),
             (bomb[..150].to_vec(), "it ends early"),
-            (
-                wrap("data.tar.bz2", b""),
-                "`data.tar.bz2` is compressed in an unknown way",
-            ),
+            (wrap("data.tar.bz2", b""), "`data.tar.bz2` is compressed in an unknown way"),
         ];
         for (bytes, reason) in table {
             let error = unpack("p", &bytes).unwrap_err().to_string();

@@ -51,9 +51,7 @@ impl Tree {
         for (at, _) in path.match_indices('/') {
             self.nodes
                 .entry(path[..at].to_owned())
-                .or_insert(Node::Directory {
-                    mode: DIRECTORY_MODE,
-                });
+                .or_insert(Node::Directory { mode: DIRECTORY_MODE });
         }
         match self.nodes.entry(path) {
             Entry::Vacant(entry) => {
@@ -111,10 +109,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Node {
-        Node::File {
-            mode: 0o644,
-            bytes: text.as_bytes().into(),
-        }
+        Node::File { mode: 0o644, bytes: text.as_bytes().into() }
     }
 
     #[test]
@@ -122,10 +117,7 @@ mod tests {
         let mut tree = Tree::default();
         assert_eq!(tree.insert("lib/modules/a.ko", file("x")), None);
         let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
-        assert_eq!(
-            paths,
-            ["usr", "usr/lib", "usr/lib/modules", "usr/lib/modules/a.ko"]
-        );
+        assert_eq!(paths, ["usr", "usr/lib", "usr/lib/modules", "usr/lib/modules/a.ko"]);
     }
 
     #[test]

@@ -4,9 +4,7 @@
 pub fn matches_any(patterns: &[String], path: &str) -> bool {
     patterns.iter().any(|pattern| {
         let mut parts = path.split('/');
-        pattern
-            .split('/')
-            .all(|wanted| parts.next().is_some_and(|part| fits(wanted, part)))
+        pattern.split('/').all(|wanted| parts.next().is_some_and(|part| fits(wanted, part)))
     })
 }
 

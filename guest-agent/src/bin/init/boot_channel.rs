@@ -44,16 +44,8 @@ impl BootChannel {
             .write(true)
             .custom_flags(libc::O_NONBLOCK)
             .open(&path)
-            .map_err(|cause| InitError::File {
-                doing: "open",
-                path: path.clone(),
-                cause,
-            })?;
-        Ok(Self {
-            path,
-            port,
-            conversation: Conversation::default(),
-        })
+            .map_err(|cause| InitError::File { doing: "open", path: path.clone(), cause })?;
+        Ok(Self { path, port, conversation: Conversation::default() })
     }
 
     /// Says something to the host, now if it is there, else when it comes.
@@ -85,10 +77,7 @@ impl BootChannel {
     /// Waits until the host says something or a signal comes, then moves bytes both ways. A host
     /// that was away may take `reconnect` to be noticed.
     pub fn wait(&mut self, signals: &Signals, reconnect: Duration) -> Result<(), InitError> {
-        let failed = |cause| InitError::System {
-            doing: "wait for the host",
-            cause,
-        };
+        let failed = |cause| InitError::System { doing: "wait for the host", cause };
         let mut events = PollFlags::POLLIN;
         if !self.conversation.unsent().is_empty() {
             events |= PollFlags::POLLOUT;
@@ -117,13 +106,9 @@ impl BootChannel {
 
     fn hung_up(&self) -> Result<bool, InitError> {
         let mut port = [PollFd::new(self.port.as_fd(), PollFlags::empty())];
-        poll(&mut port, PollTimeout::ZERO).map_err(|cause| InitError::System {
-            doing: "look at the boot channel",
-            cause,
-        })?;
-        Ok(port[0]
-            .revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+        poll(&mut port, PollTimeout::ZERO)
+            .map_err(|cause| InitError::System { doing: "look at the boot channel", cause })?;
+        Ok(port[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
     fn write(&mut self) -> Result<(), InitError> {
@@ -159,22 +144,14 @@ impl BootChannel {
     }
 
     fn failed(&self, doing: &'static str, cause: io::Error) -> InitError {
-        InitError::File {
-            doing,
-            path: self.path.clone(),
-            cause,
-        }
+        InitError::File { doing, path: self.path.clone(), cause }
     }
 }
 
 /// Looks for the port's name among the kernel's virtio-serial ports.
 fn find_port() -> Result<Option<PathBuf>, InitError> {
     let folder = Path::new("/sys/class/virtio-ports");
-    let unreadable = |cause| InitError::File {
-        doing: "list",
-        path: folder.to_owned(),
-        cause,
-    };
+    let unreadable = |cause| InitError::File { doing: "list", path: folder.to_owned(), cause };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),

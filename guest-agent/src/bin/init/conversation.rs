@@ -71,7 +71,7 @@ impl Conversation {
     /// Returns the host's next order, if a whole one has come. After an error the rest of what
     /// this host has said so far is dropped.
     pub fn next_order(&mut self) -> Result<Option<Order>, FrameError> {
-        self.decoder.next().inspect_err(|_| self.decoder.clear())
+        self.decoder.message().inspect_err(|_| self.decoder.clear())
     }
 }
 
@@ -81,17 +81,14 @@ mod tests {
 
     use super::*;
 
-    const KERNEL: Report = Report::Reached {
-        phase: Phase::Kernel,
-        uptime_ms: 7,
-    };
+    const KERNEL: Report = Report::Reached { phase: Phase::Kernel, uptime_ms: 7 };
 
     fn drain(conversation: &mut Conversation) -> Vec<Report> {
         let mut decoder = Decoder::default();
         decoder.push(conversation.unsent());
         conversation.sent(conversation.unsent().len());
         let mut reports = Vec::new();
-        while let Some(report) = decoder.next().unwrap() {
+        while let Some(report) = decoder.message().unwrap() {
             reports.push(report);
         }
         decoder.finish().unwrap();
@@ -114,11 +111,7 @@ mod tests {
         conversation.forget(&Report::NeedSecrets);
         conversation.say(Report::Ready).unwrap();
         conversation.host_is_here().unwrap();
-        assert_eq!(
-            drain(&mut conversation),
-            [Report::Ready],
-            "the same host hears nothing twice"
-        );
+        assert_eq!(drain(&mut conversation), [Report::Ready], "the same host hears nothing twice");
     }
 
     #[test]
@@ -131,10 +124,7 @@ mod tests {
         conversation.host_is_gone();
         conversation.host_is_here().unwrap();
         conversation.hear(&order);
-        assert!(matches!(
-            conversation.next_order(),
-            Ok(Some(Order::SetClock { unix_nanos: 5 }))
-        ));
+        assert!(matches!(conversation.next_order(), Ok(Some(Order::SetClock { unix_nanos: 5 }))));
     }
 
     #[test]

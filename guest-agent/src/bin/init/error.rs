@@ -125,18 +125,11 @@ mod tests {
     fn each_error_says_what_was_tried_and_where() {
         let cases = [
             (
-                InitError::Mount {
-                    filesystem: "squashfs",
-                    target: "/ro",
-                    cause: Errno::EINVAL,
-                },
+                InitError::Mount { filesystem: "squashfs", target: "/ro", cause: Errno::EINVAL },
                 "could not mount squashfs on `/ro`: EINVAL: Invalid argument",
             ),
             (
-                InitError::Module {
-                    module: "virtio_blk".to_owned(),
-                    cause: Errno::ENOEXEC,
-                },
+                InitError::Module { module: "virtio_blk".to_owned(), cause: Errno::ENOEXEC },
                 "could not load kernel module `virtio_blk`: ENOEXEC: Exec format error",
             ),
             (
@@ -163,10 +156,7 @@ mod tests {
                 "could not set the address of interface `eth0`: ENODEV: No such device",
             ),
             (
-                InitError::System {
-                    doing: "set the clock",
-                    cause: Errno::EPERM,
-                },
+                InitError::System { doing: "set the clock", cause: Errno::EPERM },
                 "could not set the clock: EPERM: Operation not permitted",
             ),
             (
@@ -174,9 +164,7 @@ mod tests {
                 "could not write a message to the boot channel: a frame of 2000000 bytes is over the limit of 1048576",
             ),
             (
-                InitError::Secrets {
-                    problem: "no host name".to_owned(),
-                },
+                InitError::Secrets { problem: "no host name".to_owned() },
                 "the host sent secrets that can't be used: no host name",
             ),
             (
@@ -197,10 +185,7 @@ mod tests {
         ];
         for (error, words) in cases {
             assert_eq!(error.to_string(), words);
-            assert!(
-                error.hint().contains('`'),
-                "{words}: the hint names no command"
-            );
+            assert!(error.hint().contains('`'), "{words}: the hint names no command");
         }
     }
 }

@@ -32,9 +32,6 @@ fn load(module: &str) -> Result<(), InitError> {
     match finit_module(&file, c"", ModuleInitFlags::empty()) {
         // Another kernel may have it built in.
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(cause) => Err(InitError::Module {
-            module: module.to_owned(),
-            cause,
-        }),
+        Err(cause) => Err(InitError::Module { module: module.to_owned(), cause }),
     }
 }

@@ -30,36 +30,19 @@ const KERNEL: [Row; 3] = [
 
 /// What programs in the guest expect to find in a root.
 const ROOT: [Row; 5] = [
-    (
-        "tmpfs",
-        "/run",
-        MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV),
-        Some("mode=0755"),
-    ),
-    (
-        "tmpfs",
-        "/tmp",
-        MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV),
-        Some("mode=1777"),
-    ),
+    ("tmpfs", "/run", MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV), Some("mode=0755")),
+    ("tmpfs", "/tmp", MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV), Some("mode=1777")),
     (
         "devpts",
         "/dev/pts",
         MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC),
         Some("gid=5,mode=0620,ptmxmode=0666"),
     ),
-    (
-        "tmpfs",
-        "/dev/shm",
-        MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV),
-        Some("mode=1777"),
-    ),
+    ("tmpfs", "/dev/shm", MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV), Some("mode=1777")),
     ("cgroup2", "/sys/fs/cgroup", HARDENED, None),
 ];
 
-const HARDENED: MsFlags = MsFlags::MS_NOSUID
-    .union(MsFlags::MS_NODEV)
-    .union(MsFlags::MS_NOEXEC);
+const HARDENED: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
 /// Mounts `/proc`, `/sys` and `/dev`.
 pub fn kernel_filesystems() -> Result<(), InitError> {
@@ -86,20 +69,14 @@ pub fn enter_root() -> Result<(), InitError> {
     let layers = "lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work";
     mount_row(&("overlay", "/new", MsFlags::empty(), Some(layers)))?;
     free_initramfs()?;
-    for (from, to) in [
-        ("/proc", "/new/proc"),
-        ("/sys", "/new/sys"),
-        ("/dev", "/new/dev"),
-    ] {
+    for (from, to) in [("/proc", "/new/proc"), ("/sys", "/new/sys"), ("/dev", "/new/dev")] {
         move_mount(from, to)?;
     }
     enter("/new")?;
     // The initramfs can't be unmounted; the new root goes over it.
     move_mount(".", "/")?;
-    nix::unistd::chroot(".").map_err(|cause| InitError::System {
-        doing: "change to the new root",
-        cause,
-    })?;
+    nix::unistd::chroot(".")
+        .map_err(|cause| InitError::System { doing: "change to the new root", cause })?;
     enter("/")
 }
 
@@ -117,28 +94,13 @@ fn mount_row(row: &Row) -> Result<(), InitError> {
 }
 
 fn mount_one(source: &str, &(filesystem, target, flags, options): &Row) -> Result<(), InitError> {
-    mount(Some(source), target, Some(filesystem), flags, options).map_err(|cause| {
-        InitError::Mount {
-            filesystem,
-            target,
-            cause,
-        }
-    })
+    mount(Some(source), target, Some(filesystem), flags, options)
+        .map_err(|cause| InitError::Mount { filesystem, target, cause })
 }
 
 fn move_mount(from: &'static str, target: &'static str) -> Result<(), InitError> {
-    mount(
-        Some(from),
-        target,
-        None::<&str>,
-        MsFlags::MS_MOVE,
-        None::<&str>,
-    )
-    .map_err(|cause| InitError::Mount {
-        filesystem: "a moved file system",
-        target,
-        cause,
-    })
+    mount(Some(from), target, None::<&str>, MsFlags::MS_MOVE, None::<&str>)
+        .map_err(|cause| InitError::Mount { filesystem: "a moved file system", target, cause })
 }
 
 fn enter(folder: &'static str) -> Result<(), InitError> {
@@ -152,11 +114,9 @@ fn enter(folder: &'static str) -> Result<(), InitError> {
 /// Makes a folder unless it is there.
 pub fn make_folder(path: &str, mode: u32) -> Result<(), InitError> {
     match DirBuilder::new().mode(mode).create(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(InitError::File {
-            doing: "make folder",
-            path: path.into(),
-            cause,
-        }),
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(InitError::File { doing: "make folder", path: path.into(), cause })
+        }
         _ => Ok(()),
     }
 }

@@ -39,26 +39,12 @@ mod calls {
 
 /// Brings both interfaces up.
 pub fn bring_up() -> Result<(), InitError> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .map_err(|cause| InitError::System {
-        doing: "open a socket",
-        cause,
-    })?;
-    let loopback = Interface {
-        socket: &socket,
-        name: "lo",
-    };
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        .map_err(|cause| InitError::System { doing: "open a socket", cause })?;
+    let loopback = Interface { socket: &socket, name: "lo" };
     loopback.set_up()?;
     let name = wait::until("an Ethernet interface", INTERFACE_LIMIT, first_ethernet)?;
-    let interface = Interface {
-        socket: &socket,
-        name: &name,
-    };
+    let interface = Interface { socket: &socket, name: &name };
     ignore_router_advertisements(&name)?;
     interface.set_address(ADDRESS, NETMASK)?;
     interface.set_up()
@@ -66,21 +52,14 @@ pub fn bring_up() -> Result<(), InitError> {
 
 /// Keeps QEMU's IPv6 router from giving the guest a default route behind our back.
 fn ignore_router_advertisements(interface: &str) -> Result<(), InitError> {
-    let path = Path::new("/proc/sys/net/ipv6/conf")
-        .join(interface)
-        .join("accept_ra");
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a kernel setting is no file to be replaced"
-    )]
+    let path = Path::new("/proc/sys/net/ipv6/conf").join(interface).join("accept_ra");
+    #[expect(clippy::disallowed_methods, reason = "a kernel setting is no file to be replaced")]
     let written = fs::write(&path, "0");
     match written {
         // A kernel without IPv6 has nothing to keep off.
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(InitError::File {
-            doing: "write",
-            path,
-            cause,
-        }),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(InitError::File { doing: "write", path, cause })
+        }
         _ => Ok(()),
     }
 }
@@ -88,11 +67,7 @@ fn ignore_router_advertisements(interface: &str) -> Result<(), InitError> {
 /// Returns the name of the first Ethernet interface, in alphabetical order.
 fn first_ethernet() -> Result<Option<String>, InitError> {
     let folder = Path::new("/sys/class/net");
-    let unreadable = |cause| InitError::File {
-        doing: "list",
-        path: folder.to_owned(),
-        cause,
-    };
+    let unreadable = |cause| InitError::File { doing: "list", path: folder.to_owned(), cause };
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -137,30 +112,19 @@ impl Interface<'_> {
         // its caller has filled in the member that `call` reads.
         #[expect(unsafe_code, reason = "control calls are unsafe")]
         let outcome = unsafe { call(self.socket.as_raw_fd(), request) };
-        let failed = |cause| InitError::Interface {
-            interface: self.name.to_owned(),
-            doing,
-            cause,
-        };
+        let failed = |cause| InitError::Interface { interface: self.name.to_owned(), doing, cause };
         outcome.map(drop).map_err(failed)
     }
 
     fn request(&self) -> libc::ifreq {
         let mut name = [0; libc::IFNAMSIZ];
         // The last byte stays zero: the kernel wants the name terminated.
-        for (to, &from) in name[..libc::IFNAMSIZ - 1]
-            .iter_mut()
-            .zip(self.name.as_bytes())
-        {
+        for (to, &from) in name[..libc::IFNAMSIZ - 1].iter_mut().zip(self.name.as_bytes()) {
             *to = from as libc::c_char;
         }
-        let ifr_ifru = libc::__c_anonymous_ifr_ifru {
-            ifru_addr: socket_address(Ipv4Addr::UNSPECIFIED),
-        };
-        libc::ifreq {
-            ifr_name: name,
-            ifr_ifru,
-        }
+        let ifr_ifru =
+            libc::__c_anonymous_ifr_ifru { ifru_addr: socket_address(Ipv4Addr::UNSPECIFIED) };
+        libc::ifreq { ifr_name: name, ifr_ifru }
     }
 }
 
@@ -171,8 +135,5 @@ fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
     for (to, from) in data[2..6].iter_mut().zip(address.octets()) {
         *to = from as libc::c_char;
     }
-    libc::sockaddr {
-        sa_family: libc::AF_INET as libc::sa_family_t,
-        sa_data: data,
-    }
+    libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data }
 }

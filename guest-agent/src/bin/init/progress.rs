@@ -19,10 +19,7 @@ pub struct Progress {
 impl Progress {
     /// At the very beginning.
     pub fn new() -> Self {
-        Self {
-            working_on: Phase::Kernel,
-            channel: None,
-        }
+        Self { working_on: Phase::Kernel, channel: None }
     }
 
     /// Opens the way to the host. Until then only the console hears.
@@ -44,10 +41,7 @@ impl Progress {
     pub fn failed(&mut self, error: &InitError) {
         let problem = format!("{error}; {}", error.hint());
         console::say(&format!("failed: {problem}"));
-        let report = Report::Failed {
-            phase: self.working_on,
-            problem,
-        };
+        let report = Report::Failed { phase: self.working_on, problem };
         if let Some(channel) = &mut self.channel
             && let Err(error) = channel.say_and_flush(report)
         {
@@ -57,9 +51,7 @@ impl Progress {
 
     /// Tells the host something, now or when it comes.
     pub fn say(&mut self, report: Report) -> Result<(), InitError> {
-        self.channel
-            .as_mut()
-            .map_or(Ok(()), |channel| channel.say(report))
+        self.channel.as_mut().map_or(Ok(()), |channel| channel.say(report))
     }
 
     /// Takes back what no longer holds.
@@ -71,16 +63,12 @@ impl Progress {
 
     /// Returns the host's next order, if a whole one has come.
     pub fn next_order(&mut self) -> Result<Option<Order>, FrameError> {
-        self.channel
-            .as_mut()
-            .map_or(Ok(None), BootChannel::next_order)
+        self.channel.as_mut().map_or(Ok(None), BootChannel::next_order)
     }
 
     /// Waits until the host says something or a signal comes.
     pub fn wait(&mut self, signals: &Signals, reconnect: Duration) -> Result<(), InitError> {
-        self.channel
-            .as_mut()
-            .map_or(Ok(()), |channel| channel.wait(signals, reconnect))
+        self.channel.as_mut().map_or(Ok(()), |channel| channel.wait(signals, reconnect))
     }
 }
 

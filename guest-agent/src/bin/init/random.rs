@@ -36,33 +36,20 @@ mod calls {
 /// Gives the kernel the host's bytes, counted in full, and makes the generator use them at once.
 pub fn seed(entropy: &[u8; ENTROPY_BYTES]) -> Result<(), InitError> {
     let path = "/dev/random";
-    let device = File::options()
-        .write(true)
-        .open(path)
-        .map_err(|cause| InitError::File {
-            doing: "open",
-            path: path.into(),
-            cause,
-        })?;
-    let refused = |cause: Errno| InitError::System {
-        doing: "seed the random generator",
+    let device = File::options().write(true).open(path).map_err(|cause| InitError::File {
+        doing: "open",
+        path: path.into(),
         cause,
-    };
+    })?;
+    let refused = |cause: Errno| InitError::System { doing: "seed the random generator", cause };
     let bytes = ENTROPY_BYTES as libc::c_int;
-    let info = PoolInfo {
-        entropy_bits: bytes * 8,
-        bytes,
-        pool: *entropy,
-    };
+    let info = PoolInfo { entropy_bits: bytes * 8, bytes, pool: *entropy };
     // SAFETY: `device` is open, and `info` has the layout that the call reads: two integers and
     // as many bytes as the second says.
     #[expect(unsafe_code, reason = "there is no other way to have entropy counted")]
     unsafe { calls::add_entropy(device.as_raw_fd(), &raw const info) }.map_err(refused)?;
     // SAFETY: `device` is open, and the call takes no argument.
-    #[expect(
-        unsafe_code,
-        reason = "there is no other way to have entropy used at once"
-    )]
+    #[expect(unsafe_code, reason = "there is no other way to have entropy used at once")]
     unsafe { calls::reseed(device.as_raw_fd()) }.map_err(refused)?;
     Ok(())
 }
@@ -73,10 +60,6 @@ pub fn bytes<const COUNT: usize>() -> Result<[u8; COUNT], InitError> {
     let mut bytes = [0; COUNT];
     File::open(path)
         .and_then(|mut device| device.read_exact(&mut bytes))
-        .map_err(|cause| InitError::File {
-            doing: "read",
-            path: path.into(),
-            cause,
-        })?;
+        .map_err(|cause| InitError::File { doing: "read", path: path.into(), cause })?;
     Ok(bytes)
 }

@@ -33,11 +33,7 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
                 Order::Begin(secrets) => server = Some(begin(*secrets, progress, signals)?),
             }
         }
-        let reconnect = if server.is_some() {
-            RECONNECT_LATER
-        } else {
-            RECONNECT_AT_BOOT
-        };
+        let reconnect = if server.is_some() { RECONNECT_LATER } else { RECONNECT_AT_BOOT };
         progress.wait(signals, reconnect)?;
         if signals.power_off_wanted()? {
             console::say("powering off");
@@ -59,9 +55,7 @@ fn next_order(progress: &mut Progress, running: bool) -> Result<Option<Order>, I
             console::say(&format!("an order of the host was ignored: {error}"));
             Ok(None)
         }
-        Err(error) => Err(InitError::Secrets {
-            problem: error.to_string(),
-        }),
+        Err(error) => Err(InitError::Secrets { problem: error.to_string() }),
     }
 }
 

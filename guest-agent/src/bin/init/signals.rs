@@ -18,10 +18,7 @@ pub struct Signals {
 impl Signals {
     /// Blocks the signals, and asks the kernel for a signal instead of a reset at ctrl-alt-del.
     pub fn block() -> Result<Self, InitError> {
-        let failed = |cause| InitError::System {
-            doing: "catch signals",
-            cause,
-        };
+        let failed = |cause| InitError::System { doing: "catch signals", cause };
         let mask = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]);
         mask.thread_block().map_err(failed)?;
         set_cad_enabled(false).map_err(failed)?;
@@ -33,10 +30,7 @@ impl Signals {
     /// Runs `start`, which starts a child, with nothing blocked: a child inherits the mask. A
     /// child that ends meanwhile makes no signal, so the caller reaps afterwards.
     pub fn unblocked<T>(&self, start: impl FnOnce() -> T) -> Result<T, InitError> {
-        let failed = |cause| InitError::System {
-            doing: "unblock signals",
-            cause,
-        };
+        let failed = |cause| InitError::System { doing: "unblock signals", cause };
         self.mask.thread_unblock().map_err(failed)?;
         let started = start();
         self.mask.thread_block().map_err(failed)?;
@@ -47,10 +41,7 @@ impl Signals {
     /// That a child ended needs no telling: the caller reaps after each wait.
     pub fn power_off_wanted(&self) -> Result<bool, InitError> {
         let mut wanted = false;
-        let failed = |cause| InitError::System {
-            doing: "read signals",
-            cause,
-        };
+        let failed = |cause| InitError::System { doing: "read signals", cause };
         while let Some(signal) = self.file.read_signal().map_err(failed)? {
             // SIGTERM, or SIGINT for ctrl-alt-del.
             wanted |= signal.ssi_signo != Signal::SIGCHLD as u32;

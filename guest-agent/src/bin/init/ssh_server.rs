@@ -44,10 +44,7 @@ impl SshServer {
         let pid = spawn(signals)?;
         wait::until("the SSH server's port", LISTEN_LIMIT, || {
             if let Some(ended) = how_it_ended(pid) {
-                return Err(InitError::SshServerEnded {
-                    program: PROGRAM,
-                    ended,
-                });
+                return Err(InitError::SshServerEnded { program: PROGRAM, ended });
             }
             let path = "/proc/net/tcp";
             let table = fs::read_to_string(path).map_err(|cause| InitError::File {
@@ -69,11 +66,7 @@ impl SshServer {
         let ended = in_words(status);
         if self.deaths == MOST_DEATHS {
             let (program, times) = (PROGRAM, self.deaths);
-            return Err(InitError::SshServerUnstable {
-                program,
-                times,
-                ended,
-            });
+            return Err(InitError::SshServerUnstable { program, times, ended });
         }
         console::say(&format!("the SSH server {ended} and is started again"));
         self.pid = spawn(signals)?;
@@ -86,10 +79,7 @@ pub fn reap() -> Result<Option<WaitStatus>, InitError> {
     match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => Ok(None),
         Ok(status) => Ok(Some(status)),
-        Err(cause) => Err(InitError::System {
-            doing: "wait for a child",
-            cause,
-        }),
+        Err(cause) => Err(InitError::System { doing: "wait for a child", cause }),
     }
 }
 
@@ -108,13 +98,11 @@ fn spawn(signals: &Signals) -> Result<Pid, InitError> {
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .stdin(Stdio::null());
-    let child = signals
-        .unblocked(|| command.spawn())?
-        .map_err(|cause| InitError::File {
-            doing: "start",
-            path: PROGRAM.into(),
-            cause,
-        })?;
+    let child = signals.unblocked(|| command.spawn())?.map_err(|cause| InitError::File {
+        doing: "start",
+        path: PROGRAM.into(),
+        cause,
+    })?;
     // The number of a process always fits: the kernel's own type is signed.
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
@@ -142,9 +130,7 @@ fn listens(table: &str, port: u16) -> bool {
     table.lines().any(|line| {
         let mut fields = line.split_whitespace().skip(1);
         // Local address, remote address, state; 0A is TCP_LISTEN.
-        fields
-            .next()
-            .is_some_and(|address| address.ends_with(&local))
+        fields.next().is_some_and(|address| address.ends_with(&local))
             && fields.nth(1) == Some("0A")
     })
 }
@@ -159,26 +145,11 @@ mod tests {
     fn only_a_socket_that_listens_on_the_port_counts() {
         let cases = [
             ("", false),
-            (
-                "   0: 0F02000A:0016 00000000:0000 0A 00000000:00000000",
-                true,
-            ),
-            (
-                "   0: 00000000:0016 00000000:0000 0A 00000000:00000000",
-                true,
-            ),
-            (
-                "   0: 0F02000A:0016 0202000A:D431 01 00000000:00000000",
-                false,
-            ),
-            (
-                "   0: 0F02000A:1600 00000000:0000 0A 00000000:00000000",
-                false,
-            ),
-            (
-                "   0: 0F02000A:D431 0202000A:0016 01 00000000:00000000",
-                false,
-            ),
+            ("   0: 0F02000A:0016 00000000:0000 0A 00000000:00000000", true),
+            ("   0: 00000000:0016 00000000:0000 0A 00000000:00000000", true),
+            ("   0: 0F02000A:0016 0202000A:D431 01 00000000:00000000", false),
+            ("   0: 0F02000A:1600 00000000:0000 0A 00000000:00000000", false),
+            ("   0: 0F02000A:D431 0202000A:0016 01 00000000:00000000", false),
         ];
         for (line, expected) in cases {
             assert_eq!(listens(&format!("{HEAD}{line}\n"), 22), expected, "{line}");
@@ -188,10 +159,7 @@ mod tests {
     #[test]
     fn an_end_is_told_in_words() {
         let pid = Pid::from_raw(9);
-        assert_eq!(
-            in_words(&WaitStatus::Exited(pid, 1)),
-            "ended with exit status 1"
-        );
+        assert_eq!(in_words(&WaitStatus::Exited(pid, 1)), "ended with exit status 1");
         let killed = WaitStatus::Signaled(pid, nix::sys::signal::Signal::SIGKILL, false);
         assert_eq!(in_words(&killed), "was killed by SIGKILL");
     }

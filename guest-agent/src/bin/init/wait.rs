@@ -24,10 +24,7 @@ pub fn until<T>(
             return Ok(found);
         }
         if started.elapsed() >= limit {
-            return Err(InitError::Absent {
-                what: what.to_owned(),
-                limit,
-            });
+            return Err(InitError::Absent { what: what.to_owned(), limit });
         }
         #[expect(
             clippy::disallowed_methods,
@@ -54,9 +51,6 @@ mod tests {
             looks += 1;
             Ok((looks == 3).then_some("here"))
         };
-        assert_eq!(
-            until("the third look", Duration::from_secs(60), look).unwrap(),
-            "here"
-        );
+        assert_eq!(until("the third look", Duration::from_secs(60), look).unwrap(), "here");
     }
 }

@@ -17,11 +17,7 @@ fn every_lab_is_understood_and_bears_the_id_it_is_found_by() {
 fn every_step_of_ours_is_proven() {
     for builtin in builtin() {
         let lab = parse(&builtin.source()).unwrap();
-        let proven = |step: &Step| {
-            step.actions
-                .iter()
-                .any(|act| matches!(act, Action::Check(_)))
-        };
+        let proven = |step: &Step| step.actions.iter().any(|act| matches!(act, Action::Check(_)));
         let unproven: Vec<_> = lab.steps.iter().filter(|step| !proven(step)).collect();
         assert!(unproven.is_empty(), "{}: {unproven:?}", lab.id);
     }
@@ -32,10 +28,7 @@ fn every_namespace_of_ours_is_made_and_used() {
     for builtin in builtin() {
         let lab = parse(&builtin.source()).unwrap();
         for name in &lab.namespaces {
-            assert!(
-                builtin.text.contains(&format!("ip netns add {name}\n")),
-                "{name}"
-            );
+            assert!(builtin.text.contains(&format!("ip netns add {name}\n")), "{name}");
             assert_ne!(Place::from(name.clone()), Place::Root);
         }
     }

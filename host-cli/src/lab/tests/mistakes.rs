@@ -30,9 +30,7 @@ subjects! {
 fn judge(cases: &str) {
     let mut count = 0;
     for case in cases.split("%%%% ").skip(1).collect::<Vec<_>>().chunks(2) {
-        let [asked, said] = case else {
-            panic!("a case is a text and its mistakes: {case:?}")
-        };
+        let [asked, said] = case else { panic!("a case is a text and its mistakes: {case:?}") };
         let (frame, text) = asked.split_once('\n').unwrap();
         let text = match frame {
             "whole" => text.to_owned(),
@@ -40,16 +38,8 @@ fn judge(cases: &str) {
             "step" => format!("{PAGE}{STEP}{text}"),
             other => panic!("no frame `{other}`"),
         };
-        let expected = said
-            .strip_prefix("mistakes\n")
-            .unwrap()
-            .trim_end_matches('\n');
-        let mistakes = parse(&Source {
-            name: "x.md".to_owned(),
-            text,
-        })
-        .unwrap_err()
-        .to_string();
+        let expected = said.strip_prefix("mistakes\n").unwrap().trim_end_matches('\n');
+        let mistakes = parse(&Source { name: "x.md".to_owned(), text }).unwrap_err().to_string();
         let (_, rendered) = mistakes.split_once("\n\n").unwrap();
         assert_eq!(rendered, expected, "{asked}");
         count += 1;

@@ -94,11 +94,12 @@ impl Problem {
                 "turn virtualization on in the firmware and the host system, and take a QEMU that \
                  was built with it"
             }
-            Self::NoPermission { .. } => {
-                "`sudo usermod -aG kvm $USER`, then log out and in again"
-            }
+            Self::NoPermission { .. } => "`sudo usermod -aG kvm $USER`, then log out and in again",
             Self::QemuTooOld { .. } => "install a newer QEMU",
-            Self::Aborted { .. } | Self::Hung { .. } | Self::Stalled { .. } | Self::Panicked { .. } => {
+            Self::Aborted { .. }
+            | Self::Hung { .. }
+            | Self::Stalled { .. }
+            | Self::Panicked { .. } => {
                 "if this host is itself a virtual machine, its own host must allow nested \
                  virtualization; another QEMU may help, too: `--qemu`"
             }
@@ -286,11 +287,8 @@ impl Verdicts {
             self.kept.insert(0, Kept { circumstances, verdict });
             self.kept.truncate(KEPT_VERDICTS);
         }
-        let failed = |source| InstanceError::File {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        };
+        let failed =
+            |source| InstanceError::File { action: "write", path: self.path.clone(), source };
         let verdicts = std::mem::take(&mut self.kept);
         let file = VerdictFile { version: FILE_VERSION, verdicts };
         let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;

@@ -13,13 +13,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::GuestKeys;
 use super::channel::{BootChannel, ChannelError};
 use super::console::{self, Console};
 use super::error::QemuError;
 use super::process::Guarded;
 use super::qmp::{Qmp, QmpError};
 use super::readiness::{self, Row};
-use super::GuestKeys;
 use crate::platform::Accelerator;
 use crate::report::{Event, Phase, Reporter};
 
@@ -135,16 +135,16 @@ impl ColdBoot<'_> {
 
     /// Goes on to the next row, and tells when that ends a phase that the user sees.
     fn reached(&self, progress: &mut Progress, phase: boot::Phase) {
-        let Some(next) = readiness::after(phase) else { return };
+        let Some(next) = readiness::after(phase) else {
+            return;
+        };
         let (old, new) = (progress.row.shown, next.shown);
         *progress = Progress { row: next, since: Instant::now() };
         if new > old {
             let since_start = self.begun.elapsed();
             self.reporter.emit(Event::PhaseDone { phase: old, since_start });
-            // What is shown as `ssh` ends with an authentication, which isn't ours.
-            if new < Phase::Ssh {
-                self.reporter.emit(Event::PhaseStarted { phase: new });
-            }
+            // What is shown as `ssh` goes on beyond the banner: its end isn't ours to tell.
+            self.reporter.emit(Event::PhaseStarted { phase: new });
         }
     }
 
@@ -213,8 +213,12 @@ impl ColdBoot<'_> {
         if let Some(reason) = console.panic().map(str::to_owned) {
             return QemuError::Panicked { phase: progress.row.shown, reason, console };
         }
-        let cause = console.likely_cause();
-        QemuError::Stalled { row: progress.row, waited: progress.since.elapsed(), cause, console }
+        QemuError::Stalled {
+            row: progress.row,
+            waited: progress.since.elapsed(),
+            accelerator: self.accelerator,
+            console,
+        }
     }
 
     /// Says why QEMU ended.

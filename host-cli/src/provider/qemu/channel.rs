@@ -43,7 +43,7 @@ impl BootChannel {
     /// [`ChannelError`].
     pub async fn report(&mut self) -> Result<Report, ChannelError> {
         loop {
-            if let Some(report) = self.decoder.next()? {
+            if let Some(report) = self.decoder.message()? {
                 return Ok(report);
             }
             match self.stream.read(&mut self.buffer).await? {

@@ -18,6 +18,9 @@ pub const MAX_CPUS: u32 = 2;
 /// Bound of TCG's cache of translated code, in MiB. Unbounded it grows to 300 MB in a demo.
 const TCG_CACHE_MIB: u32 = 256;
 
+/// The option of QEMU's control channel. No other program's command line has it.
+pub const CONTROL_MONITOR: &str = "chardev=control,mode=control";
+
 /// What every machine has, even one that only shows whether an accelerator works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -106,10 +109,8 @@ impl Machine {
         let mut arguments = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
         add(&["-uuid", &instance.uuid]);
-        let drive = format!(
-            "if=none,id=root,file={},format=raw,readonly=on",
-            escaped(&instance.root)
-        );
+        let drive =
+            format!("if=none,id=root,file={},format=raw,readonly=on", escaped(&instance.root));
         add(&["-drive", &drive, "-device", "virtio-blk-pci,drive=root"]);
         // `restrict=on`: the guest reaches neither the host nor what is behind it. 127.0.0.1 must
         // be named, or the port is open to the whole network. Port 0 is the system's choice, so
@@ -126,7 +127,7 @@ impl Machine {
         add(&["-device", "virtio-serial-pci"]);
         add(&["-device", &format!("virtserialport,chardev=boot,name={PORT_NAME}")]);
         add(&["-chardev", &self.channel("control", &instance.control_channel)]);
-        add(&["-mon", "chardev=control,mode=control"]);
+        add(&["-mon", CONTROL_MONITOR]);
         arguments
     }
 
@@ -198,10 +199,9 @@ impl Machine {
     fn channel(&self, id: &str, address: &str) -> String {
         match self.platform.channel_kind() {
             // `wait=off`: QEMU starts whether or not someone has connected.
-            ChannelKind::UnixSocket => format!(
-                "socket,id={id},path={},server=on,wait=off",
-                escaped(Path::new(address))
-            ),
+            ChannelKind::UnixSocket => {
+                format!("socket,id={id},path={},server=on,wait=off", escaped(Path::new(address)))
+            }
             // QEMU adds the prefix of all pipes itself.
             ChannelKind::NamedPipe => {
                 format!("pipe,id={id},path={}", address.trim_start_matches(r"\\.\pipe\"))

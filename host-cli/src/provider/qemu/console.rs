@@ -15,6 +15,9 @@ const LOOKED_AT_BYTES: u64 = 256 << 10;
 /// Longest line that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 160;
 
+/// What the kernel writes before its reason (`kernel/panic.c`).
+const PANIC: &str = "Kernel panic - not syncing: ";
+
 /// The last lines of the guest's console, as an error shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Console {
@@ -54,8 +57,18 @@ impl Console {
 
     /// The line in which the kernel says why it panicked, without its time stamp.
     pub fn panic(&self) -> Option<&str> {
-        let marker = "Kernel panic - not syncing: ";
-        self.lines.iter().find_map(|line| Some(&line[line.find(marker)? + marker.len()..]))
+        let line = &self.lines[self.panic_place()?];
+        line.split_once(PANIC).map(|(_, reason)| reason)
+    }
+
+    fn panic_place(&self) -> Option<usize> {
+        self.lines.iter().position(|line| line.contains(PANIC))
+    }
+
+    /// The lines worth showing: those before and at a panic, whose trace says little, or the last.
+    fn shown(&self) -> &[String] {
+        let end = self.panic_place().map_or(self.lines.len(), |place| place + 1);
+        &self.lines[end.saturating_sub(SHOWN_LINES)..end]
     }
 
     /// The likely cause of a guest that doesn't get on, from what its kernel complains about.
@@ -80,7 +93,7 @@ impl fmt::Display for Console {
             return formatter.write_str("\nthe guest's console is empty");
         }
         formatter.write_str("\nthe last lines of the guest's console:")?;
-        for line in &self.lines[self.lines.len().saturating_sub(SHOWN_LINES)..] {
+        for line in self.shown() {
             write!(formatter, "\n  {line}")?;
         }
         Ok(())
@@ -176,6 +189,7 @@ mod tests {
             [    2.26]  </TASK>\r\n";
         let console = Console::from_bytes(log);
         assert_eq!(console.panic(), Some("VFS: Unable to mount root fs on \"\""));
+        assert!(console.to_string().ends_with("root fs on \"\""), "the trace is left out");
         assert_eq!(Console::from_bytes(b"quiet\n").panic(), None);
     }
 
@@ -183,7 +197,10 @@ mod tests {
     fn only_the_end_of_a_console_is_shown() {
         let log: String = (1..=40).map(|number| format!("line {number}\n")).collect();
         let shown = Console::from_bytes(log.as_bytes()).to_string();
-        assert!(shown.starts_with("\nthe last lines of the guest's console:\n  line 29\n"), "{shown}");
+        assert!(
+            shown.starts_with("\nthe last lines of the guest's console:\n  line 29\n"),
+            "{shown}"
+        );
         assert!(shown.ends_with("\n  line 40"), "{shown}");
         assert_eq!(Console::default().to_string(), "\nthe guest's console is empty");
     }

@@ -114,17 +114,19 @@ pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
 
 async fn ask_version(path: &Path) -> Result<Version, QemuError> {
     let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
+    #[expect(clippy::disallowed_methods, reason = "asks QEMU for its version, under a deadline")]
     let mut command = tokio::process::Command::new(path);
     command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
     let output = match timeout(ANSWER_WITHIN, command.output()).await {
         Ok(output) => output.map_err(|error| unusable(error.to_string()))?,
-        Err(_) => return Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs()))),
+        Err(_) => {
+            return Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs())));
+        }
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
-    version_in(&said, &complaint).map_err(|line| {
-        unusable(line.map_or_else(|| output.status.to_string(), str::to_owned))
-    })
+    version_in(&said, &complaint)
+        .map_err(|line| unusable(line.map_or_else(|| output.status.to_string(), str::to_owned)))
 }
 
 /// Reads the version, or else returns the line that says what went wrong, if there is one.

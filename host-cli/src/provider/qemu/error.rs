@@ -124,7 +124,11 @@ pub enum QemuError {
         console: Console,
     },
     /// The guest's kernel panicked.
-    #[error("the guest's kernel panicked in phase `{}`: {reason}{console}", phase.name())]
+    #[error(
+        "the guest's kernel panicked in phase `{}`: {reason}{}{console}",
+        phase.name(),
+        likely(console.likely_cause())
+    )]
     Panicked {
         /// The phase of the start.
         phase: Phase,
@@ -139,15 +143,15 @@ pub enum QemuError {
         row.shown.name(),
         row.waits_for,
         waited.as_secs(),
-        likely(*cause)
+        likely(console.likely_cause())
     )]
     Stalled {
         /// What was waited for.
         row: &'static Row,
         /// For how long.
         waited: Duration,
-        /// The likely cause, if the console tells.
-        cause: Option<&'static str>,
+        /// What the guest runs with.
+        accelerator: Accelerator,
         /// The end of the guest's console.
         console: Console,
     },
@@ -221,7 +225,9 @@ fn install_hint(install: Option<&String>) -> String {
         Some(commands) => {
             format!("`{commands}`, or let `netlab doctor --fix` do it, or name one with `--qemu`")
         }
-        None => "install QEMU with the host's package manager, or name one with `--qemu`".to_owned(),
+        None => {
+            "install QEMU with the host's package manager, or name one with `--qemu`".to_owned()
+        }
     }
 }
 
@@ -263,19 +269,31 @@ impl Hint for QemuError {
             Self::Panicked { .. } => format!(
                 "{serial}\n`netlab image verify` tells whether the image is as it should be"
             ),
-            Self::Stalled { row, .. } => format!("{}\n{serial}", row.cure),
+            Self::Stalled { row, accelerator, .. } => {
+                let cure = match accelerator {
+                    // Emulation is beyond the doubt that hardware is not.
+                    Accelerator::Tcg => row.cure,
+                    Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx => {
+                        "try `netlab up --accel tcg`; `netlab doctor` tries each accelerator"
+                    }
+                };
+                format!(
+                    "{cure}
+{serial}"
+                )
+            }
             Self::GaveUp { .. } => format!(
                 "{serial}\n`netlab image verify` tells whether the image is as it should be"
             ),
-            Self::Channel { .. } => format!("try again with `netlab down` and `netlab up`\n{serial}"),
+            Self::Channel { .. } => {
+                format!("try again with `netlab down` and `netlab up`\n{serial}")
+            }
             Self::Control { .. } | Self::NotRunning { .. } => {
                 "end it with `netlab down`, then start it again with `netlab up`".to_owned()
             }
             Self::Processes(_) => "run netlab where `/proc` is mounted".to_owned(),
             Self::Survived { pid, .. } => format!("end it by hand: `kill -9 {pid}`"),
-            Self::Internal { .. } => {
-                "try again; if it happens again, please report it".to_owned()
-            }
+            Self::Internal { .. } => "try again; if it happens again, please report it".to_owned(),
         }
     }
 

@@ -16,6 +16,7 @@ mod process;
 mod readiness;
 mod reconcile;
 pub mod room;
+mod start;
 mod version;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,15 +27,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netlab_images::Image;
 use netlab_protocol::boot::Order;
-use rand::Rng;
 use tokio::time::Instant;
 
-use self::boot::ColdBoot;
 use self::channel::BootChannel;
-use self::command::{Instance, Machine};
-use self::discover::Qemu;
-use self::probe::{Choice, Freshness, Trials};
-use self::process::Guarded;
+use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::{Endpoint, LogFile, Provider, Status};
@@ -42,7 +38,6 @@ use crate::cli::Options;
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::ImageSource;
-use crate::instance::record::RECORD_VERSION;
 use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage};
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
@@ -98,13 +93,19 @@ pub struct GuestKeys {
     pub authorized_key: String,
 }
 
+/// Finds the image or builds it.
+pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>;
+
+/// Makes the keys of an instance.
+pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
+
 /// Where the guest's files and keys come from. Both are called on a thread that may block.
 #[derive(Clone)]
 pub struct Sources {
     /// Finds the image or builds it, and checks that its files are as they were built.
-    pub image: Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>,
+    pub image: ImageFinder,
     /// Makes the keys of an instance in its folder.
-    pub keys: Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>,
+    pub keys: KeyMaker,
 }
 
 /// One instance under QEMU.
@@ -114,13 +115,6 @@ pub struct QemuProvider {
     options: QemuOptions,
     guest: Architecture,
     sources: Sources,
-}
-
-/// Everything that is settled before QEMU starts.
-struct Prepared {
-    qemu: Qemu,
-    artifacts: Artifacts,
-    choice: Choice,
 }
 
 impl QemuProvider {
@@ -153,130 +147,15 @@ impl QemuProvider {
         Self { home, paths, options, guest, sources }
     }
 
-    async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
-        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
-        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
-        let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
-        let artifacts = blocking("getting the image", move || source(&told)).await?;
-        let since_start = begun.elapsed();
-        reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
-        let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
-        let choice = trials.choose(self.options.accelerator, Freshness::Cached).await?;
-        Ok(Prepared { qemu, artifacts, choice })
-    }
-
-    fn machine(&self, prepared: &Prepared, uuid: &str) -> Machine {
-        let Prepared { qemu, artifacts, choice } = prepared;
-        let instance = Instance {
-            uuid: uuid.to_owned(),
-            root: artifacts.root.clone(),
-            control_channel: self.paths.control_channel(Platform::HOST),
-            boot_channel: self.paths.boot_channel(Platform::HOST),
-            port: self.options.port,
-        };
-        let serial_log = self.paths.serial_log();
-        Machine {
-            instance: Some(instance),
-            ..artifacts.machine(qemu.version, choice.accelerator, &serial_log)
-        }
-    }
-
-    /// Boots the guest, and once more with another accelerator if the one that an earlier trial
-    /// found good turns out not to be.
-    async fn start(&self, reporter: &Reporter, begun: Instant) -> Result<Endpoint, Error> {
-        room::check(self.paths.folder())?;
-        let mut prepared = self.prepare(reporter, begun).await?;
-        let failed = match self.boot(&prepared, reporter, begun).await {
-            Ok(endpoint) => return Ok(endpoint),
-            Err(error) => error,
-        };
-        let Choice { accelerator, cached: true } = prepared.choice else { return Err(failed) };
-        let text = format!(
-            "{} worked here before, but this guest did not come up: trying it anew",
-            accelerator.title()
-        );
-        reporter.emit(Event::Note { text });
-        let Prepared { qemu, artifacts, .. } = &prepared;
-        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
-        let choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
-        if choice.accelerator == accelerator {
-            // It isn't the accelerator's fault.
-            return Err(failed);
-        }
-        prepared.choice = choice;
-        self.boot(&prepared, reporter, begun).await
-    }
-
-    async fn boot(
-        &self,
-        prepared: &Prepared,
-        reporter: &Reporter,
-        begun: Instant,
-    ) -> Result<Endpoint, Error> {
-        let (source, paths) = (Arc::clone(&self.sources.keys), self.paths.clone());
-        let keys = blocking("making the keys", move || source(&paths)).await?;
-        let accelerator = prepared.choice.accelerator;
-        let uuid = uuid();
-        let mut record = Record {
-            version: RECORD_VERSION,
-            uuid: uuid.clone(),
-            qemu: prepared.qemu.path.clone(),
-            accelerator,
-            image: prepared.artifacts.digest.clone(),
-            stage: Stage::Intent,
-        };
-        // Declared before QEMU, so dropped after it: files go when the process is dead.
-        let unfinished = Unfinished { paths: Some(&self.paths) };
-        record.write(&self.paths)?;
-        let arguments = self.machine(prepared, &uuid).arguments();
-        let log = self.paths.qemu_log();
-        let mut qemu = Guarded::spawn(&prepared.qemu.path, &arguments, &log)?;
-        let process = qemu.identity();
-        if let Some(process) = &process {
-            record.stage = Stage::Booting { process: process.clone() };
-            record.write(&self.paths)?;
-        }
-        let cold = ColdBoot {
-            begun,
-            reporter,
-            accelerator,
-            uuid: &uuid,
-            hostname: self.paths.name().as_str(),
-            keys: &keys,
-            control_channel: &self.paths.control_channel(Platform::HOST),
-            boot_channel: &self.paths.boot_channel(Platform::HOST),
-            serial_log: &self.paths.serial_log(),
-            qemu_log: &log,
-            port: self.options.port,
-        };
-        let booted = cold.run(&mut qemu).await;
-        let (port, process) = match (booted, process) {
-            (Ok(port), Some(process)) => (port, process),
-            (Ok(_), None) => return Err(gone_at_once(&prepared.qemu.path)),
-            (Err(error), _) => {
-                // Waited for, so that nothing of it is left when the user reads the error.
-                qemu.kill().await.map_err(|source| QemuError::File {
-                    action: "end",
-                    path: prepared.qemu.path.clone(),
-                    source,
-                })?;
-                return Err(error.into());
-            }
-        };
-        record.stage = Stage::Up { process, port };
-        record.write(&self.paths)?;
-        unfinished.finish();
-        qemu.disown();
-        Ok(self.endpoint(accelerator, port, false))
-    }
-
     /// Makes sure that a guest which seems to be up is ours and runs, and tells it the time, which
     /// it has lost if the host slept.
     async fn attach(&self, record: &Record, port: u16) -> Result<Endpoint, Error> {
         // A named pipe has had its one client.
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
-            let failed =
-                |source| QemuError::Control { doing: "can't ask QEMU whether the guest runs", source };
+            let failed = |source| QemuError::Control {
+                doing: "can't ask QEMU whether the guest runs",
+                source,
+            };
             let control = self.paths.control_channel(Platform::HOST);
             let mut client = Qmp::connect(&control).await.map_err(failed)?;
             let answer = client.uuid().await.map_err(failed)?;
@@ -379,7 +258,7 @@ impl Provider for QemuProvider {
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
         self.paths.check_socket_length(Platform::HOST)?;
         let prepared = self.prepare(reporter, Instant::now()).await?;
-        let machine = self.machine(&prepared, &uuid());
+        let machine = self.machine(&prepared, &start::uuid());
         let program = prepared.qemu.path.to_string_lossy().into_owned();
         Ok(std::iter::once(program).chain(machine.arguments()).collect())
     }
@@ -422,47 +301,4 @@ impl Artifacts {
             instance: None,
         }
     }
-}
-
-/// The files of a start, removed unless it is finished.
-struct Unfinished<'a> {
-    paths: Option<&'a InstancePaths>,
-}
-
-impl Unfinished<'_> {
-    fn finish(mut self) {
-        self.paths = None;
-    }
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(paths) = self.paths {
-            // What can't be removed now is cleared by whichever command comes next.
-            let _ = paths.clear_run();
-        }
-    }
-}
-
-fn gone_at_once(qemu: &Path) -> Error {
-    QemuError::Spawn { qemu: qemu.to_owned(), source: std::io::ErrorKind::NotFound.into() }.into()
-}
-
-async fn blocking<T: Send + 'static>(
-    doing: &'static str,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let task = tokio::task::spawn_blocking(work);
-    task.await.map_err(|source| QemuError::Internal { doing, source })?
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn uuid() -> String {
-    let mut bytes = [0_u8; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits = hex::encode(bytes);
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    parts.join("-")
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Artifacts;
 use super::accel::{Circumstances, KNOWN_LINE, Outcome, Problem, Verdict, Verdicts, known_problem};
 use super::command::{self, Machine};
 use super::console::{self, Console};
 use super::discover::Qemu;
 use super::error::QemuError;
 use super::process::Guarded;
-use super::Artifacts;
 use crate::error::Error;
 use crate::instance::Home;
 use crate::platform::{Accelerator, Platform};
@@ -91,7 +91,9 @@ impl Trials<'_> {
             }
             let finding = self.verdict(accelerator, freshness).await?;
             match finding.verdict {
-                Verdict::Works => return Ok(Choice { accelerator, cached: finding.cached }),
+                Verdict::Works => {
+                    return Ok(Choice { accelerator, cached: finding.cached });
+                }
                 Verdict::Fails { problem } => {
                     let text = fallback(accelerator, &problem);
                     self.reporter.emit(Event::Note { text });
@@ -132,9 +134,12 @@ impl Trials<'_> {
     }
 
     async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
-        let folder = tempfile::tempdir().map_err(|source| QemuError::File {
+        let cache = self.home.cache();
+        let folder = std::fs::create_dir_all(&cache)
+            .and_then(|()| tempfile::Builder::new().prefix("trial").tempdir_in(&cache));
+        let folder = folder.map_err(|source| QemuError::File {
             action: "make a folder in",
-            path: std::env::temp_dir(),
+            path: cache,
             source,
         })?;
         let serial_log = folder.path().join("serial.log");
@@ -153,11 +158,8 @@ impl Trials<'_> {
             })?),
             () = known_line(&serial_log, begun + BOOT_WITHIN) => None,
         };
-        let read = |source| QemuError::File {
-            action: "read",
-            path: folder.path().to_owned(),
-            source,
-        };
+        let read =
+            |source| QemuError::File { action: "read", path: folder.path().to_owned(), source };
         if ended.is_none() {
             qemu.kill().await.map_err(read)?;
         }

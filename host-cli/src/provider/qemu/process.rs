@@ -31,11 +31,11 @@ impl Guarded {
     /// # Errors
     /// [`QemuError::File`] for the log, [`QemuError::Spawn`].
     pub fn spawn(qemu: &Path, arguments: &[String], log: &Path) -> Result<Self, QemuError> {
-        let failed =
-            |source| QemuError::File { action: "write", path: log.to_owned(), source };
+        let failed = |source| QemuError::File { action: "write", path: log.to_owned(), source };
         let output = OpenOptions::new().create(true).write(true).truncate(true).open(log);
         let output = output.map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
+        #[expect(clippy::disallowed_methods, reason = "the owner of QEMU's processes")]
         let mut command = std::process::Command::new(qemu);
         command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
         platform::detach(&mut command);

@@ -106,10 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         // Only the monitor for humans knows it.
         let command = "human-monitor-command";
         let answer = self.execute(command, json!({ "command-line": "info usernet" })).await?;
-        answer
-            .as_str()
-            .and_then(port_of_ssh)
-            .ok_or_else(|| unexpected("info usernet", &answer))
+        answer.as_str().and_then(port_of_ssh).ok_or_else(|| unexpected("info usernet", &answer))
     }
 
     /// Ends QEMU. That it is gone shows at its process.
@@ -130,7 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         };
         match timeout_at(deadline, write).await {
             Ok(written) => written.map_err(broken)?,
-            Err(_) => return Err(QmpError::Silent { command: command.to_owned() }),
+            Err(_) => {
+                return Err(QmpError::Silent { command: command.to_owned() });
+            }
         }
         loop {
             let mut answer = self.line(command, deadline).await?;
@@ -149,7 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         let mut limited = tokio::io::AsyncReadExt::take(&mut self.stream, MAX_LINE_BYTES);
         let count = match timeout_at(deadline, limited.read_until(b'\n', &mut line)).await {
             Ok(read) => read.map_err(broken)?,
-            Err(_) => return Err(QmpError::Silent { command: command.to_owned() }),
+            Err(_) => {
+                return Err(QmpError::Silent { command: command.to_owned() });
+            }
         };
         if count == 0 {
             return Err(broken(std::io::ErrorKind::UnexpectedEof.into()));
@@ -186,7 +187,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, duplex};
 
     /// Plays QEMU: sends `answers`, one for the greeting and one for each line that comes.
-    async fn played(answers: &'static [&'static str]) -> Result<Qmp<tokio::io::DuplexStream>, QmpError> {
+    async fn played(
+        answers: &'static [&'static str],
+    ) -> Result<Qmp<tokio::io::DuplexStream>, QmpError> {
         let (ours, mut theirs) = duplex(4096);
         tokio::spawn(async move {
             for answer in answers {
@@ -214,7 +217,8 @@ mod tests {
     async fn what_is_no_qemu_is_told() {
         let error = played(&["SSH-2.0-x"]).await.err().unwrap();
         assert_eq!(error.to_string(), r#"QEMU answered `greeting` with `"SSH-2.0-x\r\n"`"#);
-        let error = played(&[r#"{"QMP": {}}"#, r#"{"error": {"desc": "no"}}"#]).await.err().unwrap();
+        let error =
+            played(&[r#"{"QMP": {}}"#, r#"{"error": {"desc": "no"}}"#]).await.err().unwrap();
         assert_eq!(
             error.to_string(),
             r#"QEMU answered `qmp_capabilities` with `{"error":{"desc":"no"}}`"#

@@ -20,7 +20,7 @@ pub struct Row {
     /// How long it may take with an accelerator, counted from the row before. Measured times are
     /// below a second; the rest is for a laptop that is busy or reads the image from a slow disk.
     deadline: Duration,
-    /// What the user does about it.
+    /// What the user does about it, if it isn't the accelerator's fault.
     pub cure: &'static str,
 }
 
@@ -34,7 +34,7 @@ pub static ROWS: [Row; 5] = [
         shown: Phase::Kernel,
         waits_for: "the first sign of the guest's init",
         deadline: Duration::from_secs(15),
-        cure: "try `netlab up --accel tcg`; `netlab doctor` boots each accelerator and tells",
+        cure: "`netlab image verify` tells whether the image is as it should be",
     },
     Row {
         awaited: boot::Phase::Root,

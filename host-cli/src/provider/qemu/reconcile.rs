@@ -1,6 +1,7 @@
 //! What a dead run left, found and cleared away before anything else is done. The rule: a process
 //! is ended only if it is surely ours, by pid and start time, or by our UUID in its command line.
 
+use super::command::CONTROL_MONITOR;
 use super::error::QemuError;
 use super::process;
 use crate::error::Error;
@@ -80,23 +81,24 @@ pub async fn reconcile(
         Stage::Booting { .. } | Stage::Up { .. } => None,
     };
     match decide(&record, ProcessIdentity::is_alive, stray) {
-        Decision::Keep { process, port } => {
-            Ok((State::Up { record, process, port }, Vec::new()))
-        }
+        Decision::Keep { process, port } => Ok((State::Up { record, process, port }, Vec::new())),
         Decision::End(process) => {
             let ended = finish(paths, Some(process)).await?;
             Ok((State::Down, ended.into_iter().collect()))
         }
         Decision::Clear => {
             finish(paths, None).await?;
-            let note = format!("guest `{name}` had ended without `netlab down`: cleared its record");
+            let note =
+                format!("guest `{name}` had ended without `netlab down`: cleared its record");
             Ok((State::Down, vec![note]))
         }
     }
 }
 
+/// Finds a QEMU of ours by what only its command line has, beside an option that tells it from
+/// other programs which name the same thing.
 fn find(text: &str) -> Result<Option<ProcessIdentity>, QemuError> {
-    Ok(platform::find_by_argument(text)?)
+    Ok(platform::find_by_arguments(&[CONTROL_MONITOR, text])?)
 }
 
 /// Ends what is left of a start, and removes its files. Returns a line if something was ended.

@@ -56,21 +56,14 @@ fn enough_memory(available_mib: u64) -> Result<(), QemuError> {
     if available_mib == 0 || available_mib >= needed_mib {
         return Ok(());
     }
-    Err(QemuError::Memory {
-        needed_mib,
-        available_mib,
-    })
+    Err(QemuError::Memory { needed_mib, available_mib })
 }
 
 fn enough_disk(folder: &Path, available_mib: u64) -> Result<(), QemuError> {
     if available_mib >= DISK_MIB {
         return Ok(());
     }
-    Err(QemuError::Disk {
-        folder: folder.to_owned(),
-        needed_mib: DISK_MIB,
-        available_mib,
-    })
+    Err(QemuError::Disk { folder: folder.to_owned(), needed_mib: DISK_MIB, available_mib })
 }
 
 #[cfg(test)]

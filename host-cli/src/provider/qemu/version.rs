@@ -15,7 +15,8 @@ impl Version {
     /// Reads what `qemu-system-… --version` prints.
     pub fn parse(output: &str) -> Option<Self> {
         let words = output.split_once("QEMU emulator version ")?.1;
-        let number = words.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).next()?;
+        let number =
+            words.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).next()?;
         let mut parts = number.split('.').map(str::parse);
         let major = parts.next()?.ok()?;
         let minor = parts.next()?.ok()?;

@@ -21,17 +21,8 @@ struct Reply {
 const GOOD: &[u8] = b"0123456789 the contents of a package";
 const EVIL: &[u8] = b"0123456789 other contents, same size";
 
-const WHOLE: Reply = Reply {
-    status: "200 OK",
-    body: GOOD,
-    ranges: true,
-    breaks_after: usize::MAX,
-};
-const ABSENT: Reply = Reply {
-    status: "404 Not Found",
-    body: b"",
-    ..WHOLE
-};
+const WHOLE: Reply = Reply { status: "200 OK", body: GOOD, ranges: true, breaks_after: usize::MAX };
+const ABSENT: Reply = Reply { status: "404 Not Found", body: b"", ..WHOLE };
 
 struct Server {
     address: String,
@@ -48,14 +39,10 @@ fn serve(replies: Vec<Reply>) -> Server {
     std::thread::spawn(move || {
         for (count, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap())
-                .lines()
-                .map(Result::unwrap);
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
             let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
             let range = head.iter().find_map(|line| {
-                line.to_ascii_lowercase()
-                    .strip_prefix("range: ")
-                    .map(str::to_owned)
+                line.to_ascii_lowercase().strip_prefix("range: ").map(str::to_owned)
             });
             seen.lock().unwrap().push(range.clone().unwrap_or_default());
             let reply = replies.get(count).or(replies.last()).unwrap();
@@ -76,9 +63,7 @@ fn serve(replies: Vec<Reply>) -> Server {
                 body.len()
             );
             stream.write_all(head.as_bytes()).unwrap();
-            stream
-                .write_all(&body[..reply.breaks_after.min(body.len())])
-                .unwrap();
+            stream.write_all(&body[..reply.breaks_after.min(body.len())]).unwrap();
         }
     });
     Server { address, ranges }
@@ -97,15 +82,9 @@ fn package() -> LockedPackage {
 }
 
 fn fetch(folder: &Path, servers: &[&Server]) -> Result<(), ArchiveError> {
-    let addresses = servers
-        .iter()
-        .map(|server| server.address.clone())
-        .collect();
+    let addresses = servers.iter().map(|server| server.address.clone()).collect();
     let mirrors = Mirrors::of(addresses);
-    let downloads = Downloads {
-        folder,
-        mirrors: &mirrors,
-    };
+    let downloads = Downloads { folder, mirrors: &mirrors };
     fetch_all(&downloads, &[package()], &Silent)
 }
 
@@ -126,34 +105,13 @@ fn a_package_arrives_whatever_happens_on_the_way() {
         replies: Vec<Reply>,
         ranges: &'static [&'static str],
     }
-    let plain = Case {
-        name: "plain",
-        part: None,
-        cached: None,
-        replies: vec![WHOLE],
-        ranges: &[""],
-    };
-    let broken = Reply {
-        breaks_after: 7,
-        ..WHOLE
-    };
-    let busy = Reply {
-        status: "503 Service Unavailable",
-        body: b"",
-        ..WHOLE
-    };
+    let plain =
+        Case { name: "plain", part: None, cached: None, replies: vec![WHOLE], ranges: &[""] };
+    let broken = Reply { breaks_after: 7, ..WHOLE };
+    let busy = Reply { status: "503 Service Unavailable", body: b"", ..WHOLE };
     let cases = [
-        Case {
-            name: "already there",
-            cached: Some(GOOD),
-            ranges: &[],
-            ..plain_copy()
-        },
-        Case {
-            name: "altered in the cache",
-            cached: Some(EVIL),
-            ..plain_copy()
-        },
+        Case { name: "already there", cached: Some(GOOD), ranges: &[], ..plain_copy() },
+        Case { name: "altered in the cache", cached: Some(EVIL), ..plain_copy() },
         Case {
             name: "a part is continued",
             part: Some(&GOOD[..10]),
@@ -163,10 +121,7 @@ fn a_package_arrives_whatever_happens_on_the_way() {
         Case {
             name: "a mirror without ranges",
             part: Some(&GOOD[..10]),
-            replies: vec![Reply {
-                ranges: false,
-                ..WHOLE
-            }],
+            replies: vec![Reply { ranges: false, ..WHOLE }],
             ranges: &["bytes=10-"],
             ..plain_copy()
         },
@@ -176,11 +131,7 @@ fn a_package_arrives_whatever_happens_on_the_way() {
             ranges: &["bytes=7-", ""],
             ..plain_copy()
         },
-        Case {
-            name: "a part that is too long",
-            part: Some(&[7; 99]),
-            ..plain_copy()
-        },
+        Case { name: "a part that is too long", part: Some(&[7; 99]), ..plain_copy() },
         Case {
             name: "the connection breaks",
             replies: vec![broken, broken, WHOLE],
@@ -196,13 +147,7 @@ fn a_package_arrives_whatever_happens_on_the_way() {
         plain,
     ];
     fn plain_copy() -> Case {
-        Case {
-            name: "",
-            part: None,
-            cached: None,
-            replies: vec![WHOLE],
-            ranges: &[""],
-        }
+        Case { name: "", part: None, cached: None, replies: vec![WHOLE], ranges: &[""] }
     }
     for case in cases {
         let folder = tempfile::tempdir().unwrap();
@@ -213,12 +158,7 @@ fn a_package_arrives_whatever_happens_on_the_way() {
         }
         let server = serve(case.replies);
         fetch(folder.path(), &[&server]).unwrap();
-        assert_eq!(
-            fs::read(path(folder.path(), "deb")).unwrap(),
-            GOOD,
-            "{}",
-            case.name
-        );
+        assert_eq!(fs::read(path(folder.path(), "deb")).unwrap(), GOOD, "{}", case.name);
         assert!(!path(folder.path(), "part").exists(), "{}", case.name);
         assert_eq!(*server.ranges.lock().unwrap(), case.ranges, "{}", case.name);
     }
@@ -227,10 +167,7 @@ fn a_package_arrives_whatever_happens_on_the_way() {
 #[test]
 fn an_altered_package_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let server = serve(vec![Reply {
-        body: EVIL,
-        ..WHOLE
-    }]);
+    let server = serve(vec![Reply { body: EVIL, ..WHOLE }]);
     let found = hex::encode(Sha256::digest(EVIL));
     assert_eq!(
         fetch(folder.path(), &[&server]).unwrap_err().to_string(),
@@ -248,10 +185,7 @@ fn the_next_mirror_has_what_the_first_has_not() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (serve(vec![ABSENT]), serve(vec![WHOLE]));
     let error = fetch(folder.path(), &[&first]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("the mirror {} does not have dash 0.5", first.address)
-    );
+    assert_eq!(error.to_string(), format!("the mirror {} does not have dash 0.5", first.address));
     assert!(error.hint().contains("`netlab image lock`"));
     fetch(folder.path(), &[&first, &second]).unwrap();
 }
@@ -259,15 +193,8 @@ fn the_next_mirror_has_what_the_first_has_not() {
 #[test]
 fn a_mirror_that_does_not_answer_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let gone = Server {
-        address: format!("http://127.0.0.1:{port}/"),
-        ranges: Arc::default(),
-    };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gone = Server { address: format!("http://127.0.0.1:{port}/"), ranges: Arc::default() };
     let error = fetch(folder.path(), &[&gone]).unwrap_err().to_string();
     let expected = format!("cannot fetch http://127.0.0.1:{port}/pool/dash.deb: ");
     assert!(error.starts_with(&expected), "{error}");

@@ -48,9 +48,9 @@ fn the_end_of_qemu_is_explained_by_what_it_and_the_guest_said() {
 fn a_stall_names_the_condition_the_time_and_the_likely_cause() {
     let console = Console::from_bytes(b"SQUASHFS error: zstd decompression failed\n");
     let error = QemuError::Stalled {
-        row: Row::awaiting(netlab_protocol::boot::Phase::Root),
+        row: Row::awaiting(boot::Phase::Root),
         waited: Duration::from_secs(60),
-        cause: console.likely_cause(),
+        accelerator: Accelerator::Tcg,
         console,
     };
     assert_eq!(
