@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use netlab_images::{Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store};
+use netlab_images::{
+    Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport,
+};
 
 use crate::agent::binary;
 use crate::cancel::{Cancel, Interrupted};
@@ -58,6 +60,7 @@ impl ImageSource {
             arch: Arch::Amd64,
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
+            offline: false,
         };
         Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
     }
@@ -83,7 +86,7 @@ impl ImageSource {
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub fn verify(&self, reporter: &Reporter) -> Result<Image, Error> {
+    pub fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
         let (store, told) = (self.store(), self.told(reporter));
         self.finish(store.verify_rebuild(&self.options, binary::INIT, &told))
     }
@@ -144,7 +147,12 @@ impl Progress for Told {
             ProgressEvent::Download { done, total, files_done, files } => {
                 Event::Download { done, total, files_done: files_done as u64, files: files as u64 }
             }
+            ProgressEvent::Resolving => Event::ImageStage { stage: "resolve".to_owned() },
             ProgressEvent::Stage(stage) => Event::ImageStage { stage: stage.to_owned() },
+            ProgressEvent::Waiting => {
+                Event::Note { text: "waiting for another netlab that builds the image".to_owned() }
+            }
+            ProgressEvent::Done => return,
             ProgressEvent::Note(text) => Event::Note { text },
         });
     }

@@ -31,6 +31,7 @@ pub const GUEST: &[GuestFile] = guest_files![
     0o644 "etc/bash.bashrc",
     0o644 "etc/dhcp/dhclient-enter-hooks",
     0o644 "etc/dhcp/dhclient.conf",
+    0o644 "etc/fstab",
     0o644 "etc/hostname",
     0o644 "etc/hosts",
     0o644 "etc/nsswitch.conf",

@@ -26,9 +26,6 @@ const UNFINISHED_PREFIX: &str = ".unfinished-";
 /// that wait for a lock cannot be interrupted.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// What a waiting build says, once.
-const WAITING: &str = "another netlab is building an image; waiting for it";
-
 /// What to build, and from where.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
@@ -38,6 +35,8 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// A lock file instead of the one compiled in.
     pub lock: Option<PathBuf>,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
 }
 
 /// The folder of packages and images.
@@ -45,6 +44,22 @@ pub struct BuildOptions {
 pub struct Store {
     packages: PathBuf,
     images: PathBuf,
+}
+
+/// How a second build compares with the image in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The image's key.
+    pub key: String,
+    /// Each file's name, and whether it is the same to the byte.
+    pub files: Vec<(String, bool)>,
+}
+
+impl VerifyReport {
+    /// Says whether all files are the same.
+    pub fn is_identical(&self) -> bool {
+        self.files.iter().all(|(_, same)| *same)
+    }
 }
 
 /// The cache cannot be used.
@@ -140,30 +155,27 @@ impl Store {
             drop(fs::remove_dir_all(&made));
             file_error("rename", &image.dir, source)
         })?;
+        progress.event(ProgressEvent::Done);
         Ok(image)
     }
 
     /// Builds the image a second time and compares it with the one in the cache, byte by byte.
-    ///
-    /// # Errors
-    /// [`ImageError::Different`] names the first file that came out otherwise.
     pub fn verify_rebuild(
         &self,
         options: &BuildOptions,
         init: &[u8],
         progress: &dyn Progress,
-    ) -> Result<Image, Error> {
+    ) -> Result<VerifyReport, Error> {
         let image = self.build(options, init, progress)?;
         let inputs = Inputs::new(options, init)?;
         let _held = self.lock(progress)?;
         let fresh = self.build_beside(&inputs, options, init, progress)?;
-        for name in image.record()?.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE])
-        {
-            if !same_file(&image.dir, fresh.path(), name)? {
-                return Err(ImageError::Different { path: image.dir.join(name) }.into());
-            }
-        }
-        Ok(image)
+        let record = image.record()?;
+        let names = record.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE]);
+        let files = names
+            .map(|name| Ok((name.to_owned(), same_file(&image.dir, fresh.path(), name)?)))
+            .collect::<Result<_, ImageError>>()?;
+        Ok(VerifyReport { key: image.key, files })
     }
 
     fn place(&self, inputs: &Inputs) -> Image {
@@ -179,7 +191,8 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<TempDir, Error> {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
-        let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
+        let downloads =
+            Downloads { folder: &self.packages, mirrors: &mirrors, offline: options.offline };
         fetch_all(&downloads, &inputs.lock.packages, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
@@ -213,7 +226,7 @@ impl Store {
                 }
             }
             if !told {
-                progress.event(ProgressEvent::Note(WAITING.to_owned()));
+                progress.event(ProgressEvent::Waiting);
                 told = true;
             }
             keep_going(progress, "waiting for another build")?;
@@ -275,92 +288,4 @@ fn file_error(action: &'static str, path: &Path, source: io::Error) -> StoreErro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc;
-
-    fn options() -> BuildOptions {
-        BuildOptions { arch: Arch::Amd64, mirror: None, lock: None }
-    }
-
-    /// Hands on every event, and is cancelled when told.
-    struct Listener {
-        events: mpsc::SyncSender<ProgressEvent>,
-        cancelled: AtomicBool,
-    }
-
-    impl Progress for Listener {
-        fn event(&self, event: ProgressEvent) {
-            self.events.send(event).unwrap();
-        }
-
-        fn cancelled(&self) -> bool {
-            self.cancelled.load(Ordering::Relaxed)
-        }
-    }
-
-    #[test]
-    fn the_folder_is_named_by_all_that_goes_in() {
-        let store = Store::new(PathBuf::from("cache"));
-        let image = store.image(&options(), b"init").unwrap();
-        let name = format!("amd64-{}", image.key);
-        assert_eq!(image.dir, Path::new("cache").join("images").join(name));
-        assert_eq!(image.kernel, image.dir.join("vmlinux"));
-        assert_ne!(image.key, store.image(&options(), b"another init").unwrap().key);
-        let error = store.image(&BuildOptions { arch: Arch::Arm64, ..options() }, b"").unwrap_err();
-        assert_eq!(error.to_string(), "there is no lock for `arm64`");
-    }
-
-    #[test]
-    fn absent_images_are_no_error_and_incomplete_ones_are() {
-        let cache = tempfile::tempdir().unwrap();
-        let store = Store::new(cache.path().to_owned());
-        assert_eq!(store.find(&options(), b"init").unwrap(), None);
-        let image = store.image(&options(), b"init").unwrap();
-        fs::create_dir_all(&image.dir).unwrap();
-        assert_eq!(
-            store.find(&options(), b"init").unwrap_err().to_string(),
-            format!("the image file `{}` cannot be read", image.dir.join(RECORD_FILE).display())
-        );
-    }
-
-    #[test]
-    fn a_second_build_waits_says_so_and_can_be_interrupted() {
-        let cache = tempfile::tempdir().unwrap();
-        let store = Store::new(cache.path().to_owned());
-        let held = store.lock(&crate::progress::Silent).unwrap();
-        let (events, heard) = mpsc::sync_channel(8);
-        let listener = Listener { events, cancelled: AtomicBool::new(false) };
-        std::thread::scope(|scope| {
-            let second = scope.spawn(|| store.build(&options(), b"init", &listener));
-            assert_eq!(heard.recv().unwrap(), ProgressEvent::Note(WAITING.to_owned()));
-            listener.cancelled.store(true, Ordering::Relaxed);
-            let error = second.join().unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "interrupted while waiting for another build");
-            assert!(error.is_cancelled());
-        });
-        drop(held);
-        store.lock(&listener).unwrap();
-    }
-
-    #[test]
-    fn what_crashed_builds_left_is_removed() {
-        let cache = tempfile::tempdir().unwrap();
-        let store = Store::new(cache.path().to_owned());
-        fs::create_dir_all(store.images.join(".unfinished-x/sub")).unwrap();
-        fs::create_dir_all(store.images.join("amd64-1")).unwrap();
-        store.remove_unfinished().unwrap();
-        let left: Vec<_> =
-            fs::read_dir(&store.images).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["amd64-1"]);
-    }
-
-    #[test]
-    fn a_full_disk_is_told_as_such() {
-        let error = file_error("write", Path::new("root"), io::ErrorKind::StorageFull.into());
-        assert_eq!(error.to_string(), "the disk is full: cannot write `root`");
-        let error = file_error("write", Path::new("root"), io::ErrorKind::PermissionDenied.into());
-        assert_eq!(error.to_string(), "cannot write `root`");
-    }
-}
+mod tests;

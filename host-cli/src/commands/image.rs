@@ -1,8 +1,8 @@
 //! `netlab image`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use netlab_images::Arch;
+use netlab_images::{Arch, LockSummary};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -34,6 +34,53 @@ struct Row {
     path: String,
 }
 
+/// A new lock, as `--json` shows it.
+#[derive(Serialize)]
+struct LockRow {
+    release: String,
+    kernel: String,
+    packages: usize,
+    download_bytes: u64,
+    path: String,
+}
+
+impl LockRow {
+    fn new(summary: LockSummary, output: &Path) -> Self {
+        let LockSummary { version, kernel, packages, download_bytes } = summary;
+        let path = output.display().to_string();
+        Self { release: version, kernel, packages, download_bytes, path }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { release, kernel, packages, download_bytes, path } = self;
+        let megabytes = *download_bytes as f64 / 1e6;
+        format!(
+            "Debian {release}, kernel {kernel}: {packages} packages, {megabytes:.1} MB, pinned in \
+             {path}\n"
+        )
+    }
+}
+
+/// One file of a second build, as `--json` shows it.
+#[derive(Serialize)]
+struct FileRow {
+    file: String,
+    identical: bool,
+}
+
+impl From<&(String, bool)> for FileRow {
+    fn from((file, identical): &(String, bool)) -> Self {
+        Self { file: file.clone(), identical: *identical }
+    }
+}
+
+impl FileRow {
+    fn cells(&self) -> Vec<String> {
+        let verdict = if self.identical { "the same, byte for byte" } else { "DIFFERENT" };
+        vec![self.file.clone(), verdict.to_owned()]
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -51,19 +98,24 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
             let job =
                 move |images: &ImageSource, reporter: &_| images.lock(Arch::Amd64, &path, reporter);
             let summary = images.on_a_thread(&context.reporter, job).await?;
+            let row = LockRow::new(summary, &output);
             if context.options.json {
-                print::json("lock", &summary)?;
+                print::json("lock", &row)?;
             } else {
-                print::text(&format!("{summary}\npinned in {}\n", output.display()))?;
+                print::text(&row.sentence())?;
             }
         }
         Verb::Verify => {
             let job = |images: &ImageSource, reporter: &_| images.verify(reporter);
-            let image = images.on_a_thread(&context.reporter, job).await?;
-            if !context.options.json {
-                print::text("a second build from the same lock is the same, byte for byte\n")?;
+            let report = images.on_a_thread(&context.reporter, job).await?;
+            let rows: Vec<_> = report.files.iter().map(FileRow::from).collect();
+            if context.options.json {
+                print::json("verified", &rows)?;
+            } else {
+                let cells: Vec<_> = rows.iter().map(FileRow::cells).collect();
+                print::table(&["FILE", "SECOND BUILD"], &cells)?;
             }
-            image_line(context, "verified", image.key, &image.dir)?;
+            return Ok(if report.is_identical() { Exit::Good } else { Exit::CheckFailed });
         }
         Verb::Path => {
             let image = images.found()?;
@@ -73,12 +125,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::Good)
 }
 
-fn image_line(
-    context: &Context,
-    event: &str,
-    key: String,
-    folder: &std::path::Path,
-) -> Result<(), Error> {
+fn image_line(context: &Context, event: &str, key: String, folder: &Path) -> Result<(), Error> {
     let path = folder.display().to_string();
     if context.options.json {
         print::json(event, &Row { key, path })?;
