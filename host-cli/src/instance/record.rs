@@ -100,14 +100,6 @@ impl Record {
         })?;
         replace_file(&path, &text)
     }
-
-    /// QEMU's process, once it is known.
-    pub fn process(&self) -> Option<&ProcessIdentity> {
-        match &self.stage {
-            Stage::Intent => None,
-            Stage::Booting { process } | Stage::Up { process, .. } => Some(process),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -135,14 +135,6 @@ impl Platform {
             Self::Windows => format!("{program}.exe"),
         }
     }
-
-    /// What separates the parts of a path, for paths made from the tables.
-    pub fn separator(self) -> char {
-        match self {
-            Self::Linux | Self::Macos => '/',
-            Self::Windows => '\\',
-        }
-    }
 }
 
 impl Architecture {

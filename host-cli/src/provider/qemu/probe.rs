@@ -157,11 +157,14 @@ impl Trials<'_> {
     }
 
     async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
-        let folder = tempfile::tempdir().map_err(|source| QemuError::File {
-            action: "make a folder in",
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let cache = self.home.cache();
+        let folder = std::fs::create_dir_all(&cache)
+            .and_then(|()| tempfile::tempdir_in(&cache))
+            .map_err(|source| QemuError::File {
+                action: "make a folder in",
+                path: cache,
+                source,
+            })?;
         let serial_log = folder.path().join("serial.log");
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {

@@ -43,6 +43,7 @@ impl Guarded {
             .open(log);
         let output = output.map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
+        #[expect(clippy::disallowed_methods, reason = "this module owns QEMU's process")]
         let mut command = std::process::Command::new(qemu);
         command
             .args(arguments)
