@@ -146,8 +146,12 @@ impl Installation {
                 continue;
             };
             // Not killed with us: a package manager cut short leaves the host half-installed.
-            #[expect(clippy::disallowed_methods, reason = "the owner of package managers")]
-            let status = tokio::process::Command::new(program)
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the doctor owns the host's package manager"
+            )]
+            let mut process = tokio::process::Command::new(program);
+            let status = process
                 .args(arguments)
                 // Debian's packages ask nothing then; others don't know the name.
                 .env("DEBIAN_FRONTEND", "noninteractive")

@@ -114,7 +114,7 @@ pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
 
 async fn ask_version(path: &Path) -> Result<Version, QemuError> {
     let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
-    #[expect(clippy::disallowed_methods, reason = "asks QEMU for its version, under a deadline")]
+    #[expect(clippy::disallowed_methods, reason = "a question to QEMU that ends with its answer")]
     let mut command = tokio::process::Command::new(path);
     command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
     let output = match timeout(ANSWER_WITHIN, command.output()).await {

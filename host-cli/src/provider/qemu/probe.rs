@@ -135,13 +135,10 @@ impl Trials<'_> {
 
     async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
         let cache = self.home.cache();
-        let folder = std::fs::create_dir_all(&cache)
-            .and_then(|()| tempfile::Builder::new().prefix("trial").tempdir_in(&cache));
-        let folder = folder.map_err(|source| QemuError::File {
-            action: "make a folder in",
-            path: cache,
-            source,
-        })?;
+        let folder =
+            std::fs::create_dir_all(&cache).and_then(|()| tempfile::tempdir_in(&cache)).map_err(
+                |source| QemuError::File { action: "make a folder in", path: cache, source },
+            )?;
         let serial_log = folder.path().join("serial.log");
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {

@@ -35,7 +35,7 @@ impl Guarded {
         let output = OpenOptions::new().create(true).write(true).truncate(true).open(log);
         let output = output.map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        #[expect(clippy::disallowed_methods, reason = "the owner of QEMU's processes")]
+        #[expect(clippy::disallowed_methods, reason = "this module owns QEMU's process")]
         let mut command = std::process::Command::new(qemu);
         command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
         platform::detach(&mut command);
