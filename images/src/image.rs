@@ -98,12 +98,6 @@ pub enum ImageError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A second build gave other bytes.
-    #[error("a second build gave another file than `{}`", path.display())]
-    Different {
-        /// The file of the first build.
-        path: PathBuf,
-    },
     /// The record was written by another version of netlab.
     #[error(
         "the image record `{}` has format {found}, this netlab reads format {IMAGE_FORMAT}",
@@ -123,9 +117,6 @@ impl ImageError {
         match self {
             Self::Altered { .. } | Self::OtherFormat { .. } => {
                 "`netlab image build` makes it anew".to_owned()
-            }
-            Self::Different { .. } => {
-                "this is a fault of netlab: please report it with the lock".to_owned()
             }
             Self::Unreadable { .. } => {
                 "check the permissions of the cache folder, or make the image anew with \

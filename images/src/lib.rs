@@ -40,4 +40,4 @@ pub use progress::{Progress, ProgressEvent};
 pub use recipe::RecipeError;
 pub use relock::{LockSummary, lock};
 pub use root::RootError;
-pub use store::{BuildOptions, Store, StoreError};
+pub use store::{BuildOptions, Store, StoreError, VerifyReport};

@@ -3,6 +3,10 @@
 /// One fact about a running build or lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgressEvent {
+    /// Another process is building in the same cache; this one waits for it.
+    Waiting,
+    /// Package names are being turned into pinned versions.
+    Resolving,
     /// Bytes have arrived.
     Download {
         /// Bytes of this build's packages that are in the cache by now.
@@ -18,6 +22,8 @@ pub enum ProgressEvent {
     Stage(&'static str),
     /// Something the user should know although the build goes on.
     Note(String),
+    /// The image is complete and in its place.
+    Done,
 }
 
 /// Who listens to a build, and may end it.

@@ -1,12 +1,10 @@
 //! Making a lock: from the signed index of a mirror to pinned packages.
 
-use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use lzma_rust2::XzReader;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::arch::Arch;
@@ -27,7 +25,7 @@ const SNAPSHOT_DELAY: Duration = Duration::from_secs(24 * 3600);
 const MAX_LIST_BYTES: u64 = 512 * 1024 * 1024;
 
 /// What a new lock contains, for a line to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockSummary {
     /// Debian's version of the release.
     pub version: String,
@@ -37,24 +35,6 @@ pub struct LockSummary {
     pub packages: usize,
     /// Bytes to download for an image.
     pub download_bytes: u64,
-}
-
-impl fmt::Display for LockSummary {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Sizes of downloads are told in millions of bytes, as package managers do.
-        const MEGABYTE: u64 = 1_000_000;
-        let Self {
-            version,
-            kernel,
-            packages,
-            download_bytes,
-        } = self;
-        let megabytes = download_bytes.div_ceil(MEGABYTE);
-        write!(
-            formatter,
-            "Debian {version}, {kernel}: {packages} packages, {megabytes} MB to fetch"
-        )
-    }
 }
 
 /// Pins today's versions of the recipe's packages into the file `out`.
@@ -77,7 +57,7 @@ pub fn lock(
         .map(|address| format!("{}/", address.trim_end_matches('/')))
         .or_else(default_mirror)
         .unwrap_or_else(|| snapshot_mirror(&timestamp(now)));
-    progress.event(ProgressEvent::Stage("resolve"));
+    progress.event(ProgressEvent::Resolving);
     let fetched = fetch_index(&mirror, arch, &recipe, now)?;
     if progress.cancelled() {
         return Err(ArchiveError::Cancelled.into());

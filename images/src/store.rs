@@ -26,9 +26,6 @@ const UNFINISHED_PREFIX: &str = ".unfinished-";
 /// that wait for a lock cannot be interrupted.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// What a waiting build says, once.
-const WAITING: &str = "another netlab is building an image; waiting for it";
-
 /// What to build, and from where.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
@@ -38,6 +35,8 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// A lock file instead of the one compiled in.
     pub lock: Option<PathBuf>,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
 }
 
 /// The folder of packages and images.
@@ -45,6 +44,22 @@ pub struct BuildOptions {
 pub struct Store {
     packages: PathBuf,
     images: PathBuf,
+}
+
+/// How a second build compares with the image in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The image's key.
+    pub key: String,
+    /// Each file's name, and whether it is the same to the byte.
+    pub files: Vec<(String, bool)>,
+}
+
+impl VerifyReport {
+    /// Says whether all files are the same.
+    pub fn is_identical(&self) -> bool {
+        self.files.iter().all(|(_, same)| *same)
+    }
 }
 
 /// The cache cannot be used.
@@ -143,38 +158,34 @@ impl Store {
             drop(fs::remove_dir_all(&made));
             file_error("rename", &image.dir, source)
         })?;
+        progress.event(ProgressEvent::Done);
         Ok(image)
     }
 
     /// Builds the image a second time and compares it with the one in the cache, byte by byte.
-    ///
-    /// # Errors
-    /// [`ImageError::Different`] names the first file that came out otherwise.
     pub fn verify_rebuild(
         &self,
         options: &BuildOptions,
         init: &[u8],
         progress: &dyn Progress,
-    ) -> Result<Image, Error> {
+    ) -> Result<VerifyReport, Error> {
         let image = self.build(options, init, progress)?;
         let inputs = Inputs::new(options, init)?;
         let _held = self.lock(progress)?;
         let fresh = self.build_beside(&inputs, options, init, progress)?;
-        for name in image
-            .record()?
+        let record = image.record()?;
+        let names = record
             .files
             .iter()
             .map(|file| file.name.as_str())
-            .chain([RECORD_FILE])
-        {
-            if !same_file(&image.dir, fresh.path(), name)? {
-                return Err(ImageError::Different {
-                    path: image.dir.join(name),
-                }
-                .into());
-            }
-        }
-        Ok(image)
+            .chain([RECORD_FILE]);
+        let files = names
+            .map(|name| Ok((name.to_owned(), same_file(&image.dir, fresh.path(), name)?)))
+            .collect::<Result<_, ImageError>>()?;
+        Ok(VerifyReport {
+            key: image.key,
+            files,
+        })
     }
 
     fn place(&self, inputs: &Inputs) -> Image {
@@ -193,6 +204,7 @@ impl Store {
         let downloads = Downloads {
             folder: &self.packages,
             mirrors: &mirrors,
+            offline: options.offline,
         };
         fetch_all(&downloads, &inputs.lock.packages, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
@@ -227,7 +239,7 @@ impl Store {
                 }
             }
             if !told {
-                progress.event(ProgressEvent::Note(WAITING.to_owned()));
+                progress.event(ProgressEvent::Waiting);
                 told = true;
             }
             keep_going(progress, "waiting for another build")?;

@@ -34,6 +34,8 @@ pub struct Downloads<'a> {
     pub folder: &'a Path,
     /// Mirrors to ask.
     pub mirrors: &'a Mirrors,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
 }
 
 impl Downloads<'_> {
@@ -69,6 +71,12 @@ pub fn fetch_all(
         .filter(|(_, cached)| !cached)
         .map(|(p, _)| p)
         .collect();
+    if downloads.offline && !absent.is_empty() {
+        return Err(ArchiveError::Offline {
+            files: absent.len(),
+            bytes: absent.iter().map(|package| package.size).sum(),
+        });
+    }
     transfer.each(&absent, |package| transfer.fetch(package))?;
     Ok(())
 }

@@ -89,6 +89,14 @@ pub enum ArchiveError {
         /// Expected and found size or digest.
         difference: String,
     },
+    /// Packages are missing in the cache, and fetching was forbidden.
+    #[error("the cache lacks packages ({files}, {bytes} bytes), and fetching is switched off")]
+    Offline {
+        /// Number of packages.
+        files: usize,
+        /// Their size together.
+        bytes: u64,
+    },
     /// The disk has no room left for packages.
     #[error("the disk is full: cannot write `{}`", path.display())]
     DiskFull {
@@ -140,6 +148,7 @@ impl ArchiveError {
             Self::Altered { .. } => "the mirror or something on the way alters files: choose \
                                      another with `--mirror URL`"
                 .to_owned(),
+            Self::Offline { .. } => "run `netlab image build` once with a connection".to_owned(),
             Self::DiskFull { .. } => {
                 "free some space: packages and image together need 250 MB".to_owned()
             }

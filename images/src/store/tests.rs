@@ -9,6 +9,7 @@ fn options() -> BuildOptions {
         arch: Arch::Amd64,
         mirror: None,
         lock: None,
+        offline: false,
     }
 }
 
@@ -79,10 +80,7 @@ fn a_second_build_waits_says_so_and_can_be_interrupted() {
     };
     std::thread::scope(|scope| {
         let second = scope.spawn(|| store.build(&options(), b"init", &listener));
-        assert_eq!(
-            heard.recv().unwrap(),
-            ProgressEvent::Note(WAITING.to_owned())
-        );
+        assert_eq!(heard.recv().unwrap(), ProgressEvent::Waiting);
         listener.cancelled.store(true, Ordering::Relaxed);
         let error = second.join().unwrap().unwrap_err();
         assert_eq!(

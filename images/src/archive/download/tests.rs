@@ -105,6 +105,7 @@ fn fetch(folder: &Path, servers: &[&Server]) -> Result<(), ArchiveError> {
     let downloads = Downloads {
         folder,
         mirrors: &mirrors,
+        offline: servers.is_empty(),
     };
     fetch_all(&downloads, &[package()], &Silent)
 }
@@ -271,4 +272,13 @@ fn a_mirror_that_does_not_answer_is_named() {
     let error = fetch(folder.path(), &[&gone]).unwrap_err().to_string();
     let expected = format!("cannot fetch http://127.0.0.1:{port}/pool/dash.deb: ");
     assert!(error.starts_with(&expected), "{error}");
+}
+
+#[test]
+fn offline_says_how_much_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        fetch(folder.path(), &[]).unwrap_err().to_string(),
+        "the cache lacks packages (1, 36 bytes), and fetching is switched off"
+    );
 }
