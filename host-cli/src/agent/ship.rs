@@ -15,6 +15,10 @@ const HAVE: &[u8] = b"have\n";
 /// The other answer, of the same length.
 const NEED: &[u8] = b"need\n";
 
+/// The line behind the agent's bytes. It comes only if they all did, and costs the guest's shell no
+/// program to look for, where counting them would start one.
+const END: &str = "end";
+
 /// A started agent, and what it has said so far.
 pub struct Started {
     /// The channel to it.
@@ -45,6 +49,7 @@ pub async fn ship(
                 return Err(started.instead_of(error).await);
             }
         }
+        started.channel.outgoing.send(format!("{END}\n").into_bytes(), "sending the agent").await?;
     } else if answer != HAVE {
         let problem = format!("its shell answered `{}`", answer.escape_ascii());
         return Err(started.failed(problem));
@@ -98,9 +103,9 @@ fn script(hash: &str, size: usize) -> String {
     let script = format!(
         "set -eu; umask 077; agent={FOLDER}/{hash}; new=$agent.$$
 if [ -x $agent ]; then echo have; else
-  echo need; mkdir -p {FOLDER}; trap 'rm -f $new' EXIT
+  echo need; [ -d {FOLDER} ] || mkdir -p {FOLDER}; trap 'rm -f $new' EXIT
   head -c {size} >$new
-  if [ $(wc -c <$new) -ne {size} ]; then echo \"the agent came in part\" >&2; exit 1; fi
+  read -r end || :; if [ \"$end\" != {END} ]; then echo \"the agent came in part\" >&2; exit 1; fi
   chmod 700 $new; mv $new $agent
 fi
 exec $agent serve"
@@ -142,7 +147,7 @@ mod tests {
         let folder = folder.to_str().unwrap();
         let program = b"#!/bin/sh\necho \"$1: $(cat)\"\n";
         let mut input = program.to_vec();
-        input.extend(b"first request");
+        input.extend(b"end\nfirst request");
         let (out, err, status) = run(folder, &input, program.len());
         assert_eq!((out.as_str(), err.as_str()), ("need\nserve: first request\n", ""));
         assert_eq!(status, Some(0));

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,22 +74,28 @@ impl BootChannel {
         self.conversation.next_order()
     }
 
-    /// Waits until the host says something or a signal comes, then moves bytes both ways. A host
-    /// that was away may take `reconnect` to be noticed.
-    pub fn wait(&mut self, signals: &Signals, reconnect: Duration) -> Result<(), InitError> {
+    /// Waits until the host says something, a signal comes or `other` can be read, then moves bytes
+    /// both ways. A host that was away may take `reconnect` to be noticed.
+    pub fn wait(
+        &mut self,
+        signals: &Signals,
+        other: Option<BorrowedFd<'_>>,
+        reconnect: Duration,
+    ) -> Result<(), InitError> {
         let failed = |cause| InitError::System { doing: "wait for the host", cause };
         let mut events = PollFlags::POLLIN;
         if !self.conversation.unsent().is_empty() {
             events |= PollFlags::POLLOUT;
         }
-        let signal = PollFd::new(signals.as_fd(), PollFlags::POLLIN);
-        if self.conversation.connected() {
-            let port = PollFd::new(self.port.as_fd(), events);
-            poll(&mut [signal, port], PollTimeout::NONE).map_err(failed)?;
+        let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(other.map(|other| PollFd::new(other, PollFlags::POLLIN)));
+        let timeout = if self.conversation.connected() {
+            watched.push(PollFd::new(self.port.as_fd(), events));
+            PollTimeout::NONE
         } else {
-            let timeout = PollTimeout::try_from(reconnect).unwrap_or(PollTimeout::MAX);
-            poll(&mut [signal], timeout).map_err(failed)?;
-        }
+            PollTimeout::try_from(reconnect).unwrap_or(PollTimeout::MAX)
+        };
+        poll(&mut watched, timeout).map_err(failed)?;
         self.exchange()
     }
 

@@ -2,6 +2,7 @@
 //! tried, on what, and what the kernel answered.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,23 +75,13 @@ pub enum InitError {
         /// What is wrong with them.
         problem: String,
     },
-    /// The SSH server ended before it listened.
-    #[error("the SSH server `{program}` {ended} before it listened")]
-    SshServerEnded {
-        /// Its path.
-        program: &'static str,
-        /// How, such as `ended with exit status 1`.
-        ended: String,
-    },
-    /// The SSH server ended too often.
-    #[error("the SSH server `{program}` ended {times} times, the last time it {ended}")]
-    SshServerUnstable {
-        /// Its path.
-        program: &'static str,
-        /// How often.
-        times: u32,
-        /// How it ended the last time.
-        ended: String,
+    /// The SSH server's port could not be opened.
+    #[error("could not listen on {address} for SSH: {cause}")]
+    Listen {
+        /// Address and port.
+        address: SocketAddr,
+        /// What the kernel said.
+        cause: io::Error,
     },
 }
 
@@ -109,9 +100,7 @@ impl InitError {
             }
             Self::Interface { .. } => "the kernel has no driver for it: `netlab logs serial`",
             Self::Secrets { .. } => "netlab and the guest's init are of different builds: `netlab down`, then `netlab up`",
-            Self::SshServerEnded { .. } | Self::SshServerUnstable { .. } => {
-                "its own words stand above in `netlab logs serial`"
-            }
+            Self::Listen { .. } => "start the guest anew: `netlab down`, then `netlab up`",
         }
         .to_owned()
     }
@@ -168,19 +157,11 @@ mod tests {
                 "the host sent secrets that can't be used: no host name",
             ),
             (
-                InitError::SshServerEnded {
-                    program: "/usr/sbin/dropbear",
-                    ended: "ended with exit status 1".to_owned(),
+                InitError::Listen {
+                    address: "10.0.2.15:22".parse().unwrap(),
+                    cause: io::Error::from_raw_os_error(98),
                 },
-                "the SSH server `/usr/sbin/dropbear` ended with exit status 1 before it listened",
-            ),
-            (
-                InitError::SshServerUnstable {
-                    program: "/usr/sbin/dropbear",
-                    times: 5,
-                    ended: "was killed by SIGSEGV".to_owned(),
-                },
-                "the SSH server `/usr/sbin/dropbear` ended 5 times, the last time it was killed by SIGSEGV",
+                "could not listen on 10.0.2.15:22 for SSH: Address already in use (os error 98)",
             ),
         ];
         for (error, words) in cases {

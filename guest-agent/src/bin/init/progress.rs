@@ -1,5 +1,6 @@
 //! How far the boot has come, told on the console and over the boot channel.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use netlab_protocol::FrameError;
@@ -66,9 +67,14 @@ impl Progress {
         self.channel.as_mut().map_or(Ok(None), BootChannel::next_order)
     }
 
-    /// Waits until the host says something or a signal comes.
-    pub fn wait(&mut self, signals: &Signals, reconnect: Duration) -> Result<(), InitError> {
-        self.channel.as_mut().map_or(Ok(()), |channel| channel.wait(signals, reconnect))
+    /// Waits until the host says something, a signal comes or `other` can be read.
+    pub fn wait(
+        &mut self,
+        signals: &Signals,
+        other: Option<BorrowedFd<'_>>,
+        reconnect: Duration,
+    ) -> Result<(), InitError> {
+        self.channel.as_mut().map_or(Ok(()), |channel| channel.wait(signals, other, reconnect))
     }
 }
 

@@ -1,4 +1,4 @@
-//! After the network: asks for the secrets, starts the SSH server, and then looks after the guest
+//! After the network: asks for the secrets, opens the SSH server, and then looks after the guest
 //! until it powers off. One loop for both, since a host may come, go and come back in either.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ const RECONNECT_LATER: Duration = Duration::from_millis(500);
 /// Runs until somebody asks the guest to power off.
 pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(), InitError> {
     progress.say(Report::NeedSecrets)?;
-    let mut server = None;
+    let mut server: Option<SshServer> = None;
     loop {
         while let Some(order) = next_order(progress, server.is_some())? {
             match order {
@@ -30,19 +30,23 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
                 Order::Begin(_) if server.is_some() => {
                     console::say("a second set of secrets was ignored");
                 }
-                Order::Begin(secrets) => server = Some(begin(*secrets, progress, signals)?),
+                Order::Begin(secrets) => server = Some(begin(*secrets, progress)?),
             }
         }
         let reconnect = if server.is_some() { RECONNECT_LATER } else { RECONNECT_AT_BOOT };
-        progress.wait(signals, reconnect)?;
+        let connections = server.as_ref().and_then(SshServer::waits_for);
+        progress.wait(signals, connections, reconnect)?;
         if signals.power_off_wanted()? {
             console::say("powering off");
             return Ok(());
         }
         while let Some(status) = reap()? {
             if let Some(server) = &mut server {
-                server.child_ended(&status, signals)?;
+                server.child_ended(&status);
             }
+        }
+        if let Some(server) = &mut server {
+            server.serve(signals)?;
         }
     }
 }
@@ -59,16 +63,12 @@ fn next_order(progress: &mut Progress, running: bool) -> Result<Option<Order>, I
     }
 }
 
-/// Takes on the secrets and starts the SSH server.
-fn begin(
-    secrets: Secrets,
-    progress: &mut Progress,
-    signals: &Signals,
-) -> Result<SshServer, InitError> {
+/// Takes on the secrets and opens the SSH server.
+fn begin(secrets: Secrets, progress: &mut Progress) -> Result<SshServer, InitError> {
     progress.forget(&Report::NeedSecrets);
     identity::take_on(secrets)?;
     progress.reached(Phase::Secrets)?;
-    let server = SshServer::start(signals)?;
+    let server = SshServer::listen()?;
     progress.reached(Phase::Ssh)?;
     progress.say(Report::Ready)?;
     Ok(server)

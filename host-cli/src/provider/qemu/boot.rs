@@ -1,16 +1,13 @@
-//! The cold boot: from a QEMU that has just been started to the SSH banner. The rule: each wait is
+//! The cold boot: from a QEMU that has just been started to a listening SSH server. The rule: each wait is
 //! a row of [`super::readiness`], and QEMU's end is looked for beside every one of them.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
 use netlab_protocol::boot::{self, ENTROPY_BYTES, Order, Report, Secrets};
 use rand::Rng;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::GuestKeys;
@@ -28,10 +25,6 @@ const SOCKETS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Time between two tries to connect to something that isn't there yet.
 const RETRY_EVERY: Duration = Duration::from_millis(5);
-
-/// Time for one try to read the banner. User networking accepts a connection whether or not the
-/// guest listens, so a try that gets nothing is given up and made anew.
-const BANNER_TRY: Duration = Duration::from_secs(2);
 
 /// A guest that is being started.
 pub struct ColdBoot<'a> {
@@ -68,8 +61,8 @@ struct Progress {
 }
 
 impl ColdBoot<'_> {
-    /// Waits until the guest's SSH server has shown its banner. Returns the port on 127.0.0.1
-    /// that leads to it.
+    /// Waits until the guest's SSH server listens. Returns the port on 127.0.0.1 that leads to
+    /// it.
     ///
     /// # Errors
     /// [`QemuError::Exited`], [`QemuError::Panicked`], [`QemuError::PortTaken`],
@@ -117,19 +110,15 @@ impl ColdBoot<'_> {
                     let begin = Order::Begin(Box::new(self.secrets()));
                     channel.order(&begin).await.map_err(broken)?;
                 }
-                Report::Ready => break,
+                // It listens. What it says is heard by whoever connects: forwarding accepts a
+                // connection whether or not anybody is behind it.
+                Report::Ready => return Ok(port),
                 Report::Failed { phase, problem } => {
                     let phase = Row::awaiting(phase).shown;
                     let console = self.console()?;
                     return Err(QemuError::GaveUp { phase, problem, console });
                 }
             }
-        }
-        *progress = Progress { row: Row::awaiting(boot::Phase::Ssh), since: Instant::now() };
-        let limit = progress.row.deadline(self.accelerator);
-        match timeout(limit, banner(port)).await {
-            Ok(()) => Ok(port),
-            Err(_) => Err(self.stalled(progress)),
         }
     }
 
@@ -143,7 +132,7 @@ impl ColdBoot<'_> {
         if new > old {
             let since_start = self.begun.elapsed();
             self.reporter.emit(Event::PhaseDone { phase: old, since_start });
-            // What is shown as `ssh` goes on beyond the banner: its end isn't ours to tell.
+            // `ssh` ends with the login, which isn't ours to tell.
             self.reporter.emit(Event::PhaseStarted { phase: new });
         }
     }
@@ -258,24 +247,6 @@ fn explain(
         return QemuError::PortTaken { port };
     }
     QemuError::Exited { phase, status, said, console }
-}
-
-/// Returns once an SSH server has shown its banner at the port.
-async fn banner(port: u16) {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    loop {
-        if let Ok(Ok(true)) = timeout(BANNER_TRY, read_banner(address)).await {
-            return;
-        }
-        tokio::time::sleep(RETRY_EVERY).await;
-    }
-}
-
-async fn read_banner(address: SocketAddr) -> io::Result<bool> {
-    let mut stream = TcpStream::connect(address).await?;
-    let mut beginning = [0; 8];
-    stream.read_exact(&mut beginning).await?;
-    Ok(beginning == *b"SSH-2.0-")
 }
 
 /// The host's wall clock, in nanoseconds since 1970-01-01 00:00 UTC.

@@ -60,7 +60,7 @@ pub static ROWS: [Row; 5] = [
     Row {
         awaited: boot::Phase::Ssh,
         shown: Phase::Ssh,
-        waits_for: "the banner of the guest's SSH server",
+        waits_for: "the guest's SSH server to listen",
         deadline: Duration::from_secs(10),
         cure: "try again with `netlab down` and `netlab up`",
     },

@@ -66,17 +66,3 @@ fn a_stall_names_the_condition_the_time_and_the_likely_cause() {
          `netlab logs serial` shows the whole console"
     );
 }
-
-#[tokio::test]
-async fn an_open_port_without_a_banner_is_no_ssh_server() {
-    use tokio::io::AsyncWriteExt;
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let served = async {
-        for words in ["", "HTTP/1.1 400", "SSH-2.0-dropbear"] {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            stream.write_all(words.as_bytes()).await.unwrap();
-        }
-    };
-    let ((), ()) = tokio::join!(banner(address.port()), served);
-}
