@@ -131,7 +131,7 @@ fn attempt(paths: &InstancePaths) -> Result<Option<File>, InstanceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::Home;
+    use crate::instance::{Home, replace_file};
 
     #[tokio::test]
     async fn a_held_lock_makes_others_give_up_and_a_removed_one_is_made_anew() {
@@ -144,7 +144,7 @@ mod tests {
             error.to_string(),
             "another netlab is starting or ending the guest `a` right now"
         );
-        fs::write(paths.serial_log(), "x").unwrap();
+        replace_file(&paths.serial_log(), b"x").unwrap();
         held.remove_instance().unwrap();
         assert!(!paths.folder().exists());
         InstanceLock::acquire(&paths, at_once).await.unwrap();

@@ -235,6 +235,7 @@ fn remove(path: &Path) -> Result<(), InstanceError> {
 mod tests {
     use super::*;
     use crate::error::Hint;
+    use crate::instance::replace_file;
 
     fn paths(home: &str) -> InstancePaths {
         Home::at(home.into()).instance(&"netlab".parse().unwrap())
@@ -285,8 +286,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         paths.create_folder().unwrap();
-        fs::write(paths.record(), "{}").unwrap();
-        fs::write(paths.serial_log(), "boot").unwrap();
+        replace_file(&paths.record(), b"{}").unwrap();
+        replace_file(&paths.serial_log(), b"boot").unwrap();
         paths.clear_run().unwrap();
         paths.clear_run().unwrap();
         assert!(!paths.record().exists());

@@ -138,11 +138,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         paths.create_folder().unwrap();
-        fs::write(paths.record(), r#"{"version":2,"whatever":true}"#).unwrap();
+        replace_file(&paths.record(), r#"{"version":2,"whatever":true}"#.as_bytes()).unwrap();
         let newer = Record::read(&paths).unwrap_err();
         assert!(matches!(newer, InstanceError::TooNew { found: 2, known: 1, .. }), "{newer}");
         for broken in ["", "{", r#"{"version":1}"#, r#"{"version":1,"extra":0}"#] {
-            fs::write(paths.record(), broken).unwrap();
+            replace_file(&paths.record(), broken.as_bytes()).unwrap();
             let error = Record::read(&paths).unwrap_err();
             assert!(matches!(error, InstanceError::Corrupt { .. }), "{broken}: {error}");
         }

@@ -12,7 +12,8 @@ use crate::platform::{Accelerator, Architecture, ChannelKind, Platform};
 /// Guest memory, in MiB. The labs of the product run in half of it.
 pub const MEMORY_MIB: u32 = 512;
 
-/// Most processors of a guest: a third one only adds to its boot time.
+/// Most processors of a guest. One or two make no difference to its boot; two let the labs' servers
+/// and clients run at the same time.
 pub const MAX_CPUS: u32 = 2;
 
 /// Bound of TCG's cache of translated code, in MiB. Unbounded it grows to 300 MB in a demo.
@@ -172,8 +173,8 @@ impl Machine {
             (Accelerator::Kvm | Accelerator::Hvf, _) => "host",
             // `max` dies on AMD.
             (Accelerator::Whpx, _) => "qemu64",
-            // rdrand: without it the kernel waits for entropy. `max` makes the kernel set up
-            // features that are dear to emulate.
+            // rdrand: without it the kernel waits for entropy. `max` boots as quickly, but means
+            // another processor in each QEMU, and a saved guest needs the one that it was saved on.
             (Accelerator::Tcg, Architecture::X86_64) => "qemu64,+rdrand",
             (Accelerator::Tcg, Architecture::Aarch64) => "cortex-a57",
         }

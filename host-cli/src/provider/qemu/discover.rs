@@ -173,7 +173,7 @@ mod tests {
     fn the_first_folder_of_the_path_wins() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for folder in [&one, &two] {
-            std::fs::write(folder.path().join("qemu"), "").unwrap();
+            std::fs::File::create(folder.path().join("qemu")).unwrap();
         }
         let path = env::join_paths([one.path(), two.path()]).unwrap();
         let names = ["qemu".to_owned()];

@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::instance::record::RECORD_VERSION;
-    use crate::instance::{Home, Patience};
+    use crate::instance::{Home, Patience, replace_file};
     use crate::platform::Accelerator;
 
     fn identity(pid: u32) -> ProcessIdentity {
@@ -182,7 +182,7 @@ mod tests {
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         let patience = Patience::UpTo(Duration::ZERO);
         let lock = InstanceLock::acquire(&paths, patience).await.unwrap();
-        std::fs::write(paths.record(), "{").unwrap();
+        replace_file(&paths.record(), b"{").unwrap();
         let (state, notes) = reconcile(&lock, &paths).await.unwrap();
         assert_eq!(state, State::Down);
         assert_eq!(notes, ["cleared the unreadable record of guest `a`"]);

@@ -104,7 +104,7 @@ fn a_file_that_is_not_ours_to_read_holds_no_verdicts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accel.json");
     for text in ["", "{", r#"{"version":2,"verdicts":[]}"#] {
-        fs::write(&path, text).unwrap();
+        replace_file(&path, text.as_bytes()).unwrap();
         assert_eq!(Verdicts::read(&path).unwrap().kept, []);
     }
 }
