@@ -14,7 +14,7 @@ use russh::keys::{
 use russh::{Preferred, cipher, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::channel::{Channel, Piece};
 use super::error::SshError;
@@ -25,6 +25,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Deadline for the server's first words. A guest under emulation on a busy laptop takes a second.
 const BANNER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time between two tries to hear them.
+const BANNER_RETRY: Duration = Duration::from_millis(50);
 
 /// Deadline for the key exchange: 0.2 s under emulation.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
@@ -59,15 +62,17 @@ impl Connection {
     /// # Errors
     /// A phase of it failed or took too long; the error says which.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, SshError> {
-        let address = endpoint.address;
-        let connect = TcpStream::connect(address);
-        let stream = within(CONNECT_LIMIT, "connecting", endpoint, connect)
-            .await?
-            .map_err(|cause| SshError::Unreachable { address, cause })?;
-        // Small packets go at once: the handshake is a dialogue.
-        stream.set_nodelay(true).map_err(|cause| SshError::Unreachable { address, cause })?;
-        wait_for_banner(&stream, endpoint).await?;
-        Self::over(stream, endpoint).await
+        let deadline = Instant::now() + BANNER_LIMIT;
+        loop {
+            match greeted(endpoint).await {
+                Ok(stream) => return Self::over(stream, endpoint).await,
+                // With QEMU's forwarding, that is what a guest without a free hand looks like.
+                Err(SshError::NoBanner { .. }) if Instant::now() < deadline => {
+                    sleep(BANNER_RETRY).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Does the same over a stream that is connected already.
@@ -157,6 +162,19 @@ fn settings() -> client::Config {
         nodelay: true,
         ..client::Config::default()
     }
+}
+
+/// Connects and waits until the other side shows that it is there.
+async fn greeted(endpoint: &Endpoint) -> Result<TcpStream, SshError> {
+    let address = endpoint.address;
+    let unreachable = |cause| SshError::Unreachable { address, cause };
+    let connect = TcpStream::connect(address);
+    let stream = within(CONNECT_LIMIT, "connecting", endpoint, connect).await?;
+    let stream = stream.map_err(unreachable)?;
+    // Small packets go at once: the handshake is a dialogue.
+    stream.set_nodelay(true).map_err(unreachable)?;
+    wait_for_banner(&stream, endpoint).await?;
+    Ok(stream)
 }
 
 /// Waits for the server's first bytes without taking them: with QEMU's forwarding, an accepted

@@ -27,7 +27,7 @@ fn show_prints_the_file_that_is_run() {
 
 #[test]
 fn an_unknown_lab_is_answered_with_what_there_is() {
-    Netlab::new().run(["demo", "9"]).exit(2).complains(&["`9`", "netlab list"]);
+    Netlab::new().run(["demo", "9"]).exit(2).complains(&["`9`", "`tenants`", "./my-lab.md"]);
     Netlab::new().run(["show", "./nothing-here.md"]).exit(2).complains(&["nothing-here.md"]);
 }
 
@@ -47,8 +47,10 @@ fn all_mistakes_of_a_lab_file_are_shown_with_line_column_and_caret() {
 
 #[test]
 fn a_missing_qemu_is_told_without_asking_when_nobody_can_answer() {
+    let netlab = Netlab::new().with("PATH", "/nowhere");
+    netlab.run(["demo", "1"]).exit(3).complains(&["QEMU is missing", "--yes"]);
     let netlab = Netlab::new().with("NETLAB_QEMU", "/nowhere/qemu");
-    netlab.run(["demo", "1"]).exit(3).complains(&["/nowhere/qemu"]);
+    netlab.run(["demo", "1"]).exit(2).complains(&["there is no QEMU at `/nowhere/qemu`"]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn a_background_that_never_gets_ready(netlab: &Netlab) {
     let body = format!(
         "```sh ns=red background=server ready=tcp:4000 within=1s\nsleep 3005\n```\n\n{ONLY_LO}"
     );
-    demo(netlab, "", &body).exit(1).says(&["sleep 3005", "server", "tcp:4000"]);
+    demo(netlab, "", &body).exit(1).says(&["sleep 3005", "server", "listening on port 4000"]);
 }
 
 fn a_missing_command(netlab: &Netlab) {

@@ -9,18 +9,12 @@ use crate::running::read_until;
 use crate::support::Netlab;
 
 pub const TRIALS: &[(&str, Body)] = &[
-    ("a_host_without_qemu_is_told_how_to_get_it", no_qemu),
     ("a_qemu_that_is_too_old_is_named", qemu_too_old),
     ("a_forced_accelerator_that_hangs_or_aborts_is_an_error", forced_accelerator),
     ("ctrl_c_during_the_boot_leaves_nothing", ctrl_c_during_the_boot),
     ("an_altered_image_is_named_and_made_anew", altered_image),
     ("a_lab_with_a_mistake_starts_no_guest", mistake_starts_no_guest),
 ];
-
-fn no_qemu(_: &Netlab) {
-    let outcome = Netlab::new().with("NETLAB_QEMU", "/nowhere/qemu-system-x86_64").run(["up"]);
-    outcome.exit(3).complains(&["/nowhere/qemu-system-x86_64", "try:"]);
-}
 
 fn qemu_too_old(_: &Netlab) {
     let netlab = Netlab::new();

@@ -51,13 +51,19 @@ impl Progress {
     /// A phase begins.
     pub(super) fn phase_started(&mut self, phase: Phase, now: Instant) -> io::Result<()> {
         let first = self.started.is_none();
+        // A guest that runs is only connected to: then this is the first phase.
+        let doing = if first && phase == Phase::Ssh {
+            "connecting to the guest"
+        } else {
+            "starting the guest"
+        };
         self.started.get_or_insert(now);
         match &self.mode {
             Mode::Live(_) => {
-                self.live(now, &format!("starting the guest: {}", phase.name()));
+                self.live(now, &format!("{doing}: {}", phase.name()));
                 Ok(())
             }
-            Mode::Lines { .. } if first => writeln!(self.stderr, "starting the guest"),
+            Mode::Lines { .. } if first => writeln!(self.stderr, "{doing}"),
             Mode::Lines { .. } => Ok(()),
         }
     }
