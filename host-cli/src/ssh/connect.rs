@@ -62,7 +62,11 @@ impl Connection {
     /// # Errors
     /// A phase of it failed or took too long; the error says which.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, SshError> {
-        let deadline = Instant::now() + BANNER_LIMIT;
+        Self::open_within(endpoint, BANNER_LIMIT).await
+    }
+
+    async fn open_within(endpoint: &Endpoint, limit: Duration) -> Result<Self, SshError> {
+        let deadline = Instant::now() + limit;
         loop {
             match greeted(endpoint).await {
                 Ok(stream) => return Self::over(stream, endpoint).await,
@@ -340,7 +344,8 @@ mod tests {
         let mut endpoint = Guest::new().endpoint();
         endpoint.address = listener.local_addr().unwrap();
         let accept = async { drop(listener.accept().await.unwrap()) };
-        let (outcome, ()) = tokio::join!(Connection::open(&endpoint), accept);
+        let (outcome, ()) =
+            tokio::join!(Connection::open_within(&endpoint, Duration::ZERO), accept);
         let Err(error) = outcome else { panic!("it was let in") };
         let words = format!(
             "{} accepted a connection, but no SSH server answered: it was closed at once",
