@@ -118,9 +118,11 @@ impl Error {
         move |source| Self::File { doing, path, source }
     }
 
-    /// Writes it to standard error, where the host keeps the agent's log.
+    /// Writes it to standard error, which the host shows if the session breaks off, and into the
+    /// journal.
     #[expect(clippy::disallowed_macros, reason = "the agent's only voice beside its frames")]
     pub fn log(&self) {
+        crate::journal::note(&self.to_string());
         eprintln!("netlab-agent: {self}\n{}", self.hint());
     }
 

@@ -10,6 +10,7 @@ mod cgroup;
 mod counterfactual;
 mod error;
 mod exec;
+mod journal;
 mod lab;
 mod ledger;
 mod needs;

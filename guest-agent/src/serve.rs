@@ -9,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
+use crate::journal;
 use crate::lab::{self, Lab};
 use crate::service;
 use crate::step;
@@ -41,6 +42,7 @@ pub async fn serve() -> Result<(), Error> {
     }
     drop(outbox);
     writer.finish();
+    journal::note("the session is over");
     served
 }
 
@@ -75,10 +77,14 @@ impl Session {
             let Some(request) = request.transpose()? else {
                 return Ok(());
             };
+            journal::note(&asked(&request));
             match self.answer(request, signals).await {
                 Ok(Next::Request) => {}
                 Ok(Next::End) => return Ok(()),
-                Err(failure) => self.outbox.send(Event::Failed(failure)).await,
+                Err(failure) => {
+                    journal::note(&failure.to_string());
+                    self.outbox.send(Event::Failed(failure)).await;
+                }
             }
         }
     }
@@ -141,6 +147,7 @@ impl Session {
         if inbox.has_ended() {
             return Ok(Next::End);
         }
+        journal::note("the step was broken off");
         outbox.send(Event::StepEnded { step: index, passed: false, millis: 0 }).await;
         Ok(Next::Request)
     }
@@ -148,6 +155,19 @@ impl Session {
     async fn tell_closed(&self, removal: Removal) {
         let Removal { removed, errors } = removal;
         self.outbox.send(Event::Closed { removed, errors }).await;
+    }
+}
+
+/// A request, for the journal.
+fn asked(request: &Request) -> String {
+    match request {
+        Request::Open(plan) => format!("open lab `{}`", plan.lab),
+        Request::Step { index } => format!("run step {index}"),
+        Request::Topology => "measure the topology".to_owned(),
+        Request::Close { keep: true } => "leave the lab standing".to_owned(),
+        Request::Close { keep: false } => "end the lab".to_owned(),
+        Request::Reset => "clear away what a lab left".to_owned(),
+        Request::Serve => "start the guest's services".to_owned(),
     }
 }
 

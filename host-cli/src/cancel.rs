@@ -4,8 +4,9 @@
 //! order first (a running lab) waits for [`Cancel::cancelled`] itself.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::error::{Exit, Hint};
 
@@ -28,6 +29,13 @@ impl Hint for Interrupted {
 #[derive(Clone)]
 pub struct Cancel {
     pressed: watch::Receiver<u32>,
+    unsettled: Arc<RwLock<()>>,
+}
+
+/// Work on a thread of its own, which looks at [`Cancel::is_cancelled`] itself: the process does
+/// not end before it has put its files in order.
+pub struct Unsettled {
+    _held: OwnedRwLockReadGuard<()>,
 }
 
 /// The other end of [`Cancel`], which `main` keeps.
@@ -39,7 +47,8 @@ impl Canceller {
     /// Makes the pair.
     pub fn new() -> (Self, Cancel) {
         let (sender, receiver) = watch::channel(0);
-        (Self { pressed: sender }, Cancel { pressed: receiver })
+        let unsettled = Arc::default();
+        (Self { pressed: sender }, Cancel { pressed: receiver, unsettled })
     }
 
     /// Counts one interruption and returns how many there were.
@@ -53,6 +62,17 @@ impl Cancel {
     /// Says whether the user has interrupted the run.
     pub fn is_cancelled(&self) -> bool {
         *self.pressed.borrow() > 0
+    }
+
+    /// Announces work that can't be dropped; `None` if the run is ending already.
+    pub fn hold(&self) -> Option<Unsettled> {
+        let held = Arc::clone(&self.unsettled).try_read_owned().ok()?;
+        Some(Unsettled { _held: held })
+    }
+
+    /// Returns once all work that was announced is done.
+    pub async fn settled(&self) {
+        drop(self.unsettled.write().await);
     }
 
     /// Returns once the user interrupts the run.
@@ -95,5 +115,19 @@ mod tests {
         let work = std::future::pending::<Result<(), Interrupted>>();
         let error = cancel.guard(work).await.unwrap_err();
         assert_eq!((error.to_string().as_str(), error.exit()), ("interrupted", Exit::Interrupted));
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_work_that_puts_its_files_in_order() {
+        let (_canceller, cancel) = Canceller::new();
+        let work = cancel.hold().unwrap();
+        let ended = tokio::spawn({
+            let cancel = cancel.clone();
+            async move { cancel.settled().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!ended.is_finished());
+        drop(work);
+        ended.await.unwrap();
     }
 }

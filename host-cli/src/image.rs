@@ -78,6 +78,7 @@ impl ImageSource {
     /// # Errors
     /// [`ImageError`], or an interruption.
     pub fn ensure(&self, reporter: &Reporter) -> Result<Image, Error> {
+        let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (store, told) = (self.store(), self.told(reporter));
         self.finish(store.build(&self.options, binary::INIT, &told))
     }
@@ -87,6 +88,7 @@ impl ImageSource {
     /// # Errors
     /// [`ImageError`], or an interruption.
     pub fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
+        let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (store, told) = (self.store(), self.told(reporter));
         self.finish(store.verify_rebuild(&self.options, binary::INIT, &told))
     }
@@ -101,6 +103,7 @@ impl ImageSource {
         output: &Path,
         reporter: &Reporter,
     ) -> Result<LockSummary, Error> {
+        let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let mirror = self.options.mirror.as_deref();
         self.finish(netlab_images::lock(arch, mirror, output, &self.told(reporter)))
     }

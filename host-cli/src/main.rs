@@ -77,6 +77,7 @@ async fn run(cli: Cli, reporter: &Reporter) -> Exit {
     let verb = async {
         let context = Context::new(cli.options, cancel, reporter.clone())?;
         let outcome = commands::run(cli.verb, &context).await;
+        context.cancel.settled().await;
         // A full disk behind standard output is a failure, even of a lab that passed.
         context.reporter.finish().map_err(print::OutputError::from)?;
         outcome

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// the host ships the agent it was built with, so there is no compatibility to keep.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+/// The guest's file in which the agent keeps a journal of its sessions, for `netlab logs agent`.
+pub const AGENT_JOURNAL: &str = "/run/netlab/agent.log";
+
 /// Who the agent is and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

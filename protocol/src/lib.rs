@@ -22,7 +22,7 @@ pub mod topology;
 pub use check::{Check, Probe, Target};
 pub use event::{Event, Exit, Failure, Stream, Verdict, Witness};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
-pub use hello::{Hello, HelloMismatch, PROTOCOL_VERSION};
+pub use hello::{AGENT_JOURNAL, Hello, HelloMismatch, PROTOCOL_VERSION};
 pub use plan::{
     Action, Background, Command, Counterfactual, ExitRule, Needs, Place, Plan, Ready, Service, Step,
 };

@@ -1,15 +1,21 @@
 //! `netlab logs`
 
+use netlab_protocol::AGENT_JOURNAL;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
+use crate::provider::Status;
 use crate::report::{harmless, print};
+use crate::ssh::Connection;
+
+/// The log that is kept in the guest.
+const AGENT: &str = "agent";
 
 /// Show the guest's logs
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which log; without it, all of them
+    /// Which log (serial, qemu, agent); without it, all of them
     pub log: Option<String>,
     /// Print where the files are instead of what is in them
     #[arg(long)]
@@ -65,9 +71,9 @@ impl Hint for LogError {
 ///
 /// # Errors
 /// [`LogError`].
-pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let logs = context.provider()?.logs();
-    let known: Vec<_> = logs.iter().map(|log| log.name).collect();
+    let known: Vec<_> = logs.iter().map(|log| log.name).chain([AGENT]).collect();
     if let Some(wanted) = &args.log
         && !known.contains(&wanted.as_str())
     {
@@ -82,6 +88,9 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(source) => return Err(LogError::Unreadable { path, source }.into()),
         };
         rows.push(Row { log: log.name, path, text });
+    }
+    if args.log.as_deref().is_none_or(|name| name == AGENT) {
+        rows.push(agent_row(context).await?);
     }
     if context.options.json {
         print::json("logs", &rows)?;
@@ -98,6 +107,20 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         print::text(row.text.as_deref().unwrap_or("(nothing was written)\n"))?;
     }
     Ok(Exit::Good)
+}
+
+/// The agent's journal, which lies in the guest: there is none once the guest is gone.
+async fn agent_row(context: &Context) -> Result<Row, Error> {
+    let mut row = Row { log: AGENT, path: format!("guest:{AGENT_JOURNAL}"), text: None };
+    if let Status::Up(endpoint) = context.cancel.guard(context.provider()?.status()).await? {
+        let read = async {
+            let connection = Connection::open(&endpoint).await?;
+            connection.output(&format!("cat {AGENT_JOURNAL} 2>/dev/null")).await
+        };
+        let bytes = context.cancel.guard(read).await?;
+        row.text = Some(harmless_lines(&bytes)).filter(|text| !text.is_empty());
+    }
+    Ok(row)
 }
 
 /// A log as text. What a guest writes must not drive the learner's terminal.

@@ -36,7 +36,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Exec(args) => exec::run(args, context).await,
         Verb::Shell(args) => shell::run(args, context).await,
         Verb::SshConfig(args) => ssh_config::run(args, context).await,
-        Verb::Logs(args) => logs::run(args, context),
+        Verb::Logs(args) => logs::run(args, context).await,
         Verb::Doctor(args) => doctor::run(args, context).await,
         Verb::Image(verb) => image::run(verb, context).await,
         Verb::Completions(args) => completions::run(args),
