@@ -78,9 +78,14 @@ async fn run(cli: Cli, reporter: &Reporter) -> Exit {
         let context = Context::new(cli.options, cancel, reporter.clone())?;
         let outcome = commands::run(cli.verb, &context).await;
         context.cancel.settled().await;
-        // A full disk behind standard output is a failure, even of a lab that passed.
-        context.reporter.finish().map_err(print::OutputError::from)?;
-        outcome
+        match outcome {
+            // A full disk behind standard output is a failure, even of a lab that passed.
+            Ok(Exit::Good) => {
+                context.reporter.finish().map_err(print::OutputError::from)?;
+                Ok(Exit::Good)
+            }
+            other => other,
+        }
     };
     let outcome: Result<Exit, Error> = tokio::select! {
         exit = interrupted_twice => return exit,

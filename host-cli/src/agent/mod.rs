@@ -6,5 +6,4 @@ mod error;
 mod session;
 mod ship;
 
-pub use error::SessionError;
 pub use session::Session;

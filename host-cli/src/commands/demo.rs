@@ -4,9 +4,12 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::lab;
-use crate::run::{Options, Pace, Paced, Run, Straight};
+use crate::run::{self, Options, Pace, Paced, Run, Straight};
 
 /// Run a lab, one explained command at a time
+///
+/// A lab that fails is left as it is, so that you can look around with `netlab shell`; the next
+/// demo, or `netlab reset`, clears it away.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A lab of `netlab list` by number or id, or a file of your own
@@ -32,13 +35,18 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     // Every mistake in the file is told before a guest is started.
     let lab = lab::parse(&lab::find(&args.lab)?)?;
+    run::check_start(&lab, args.from)?;
     let paced =
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     super::doctor::offer_qemu(context).await?;
 
     let mut guest = Guest::up(context).await?;
     let mut pace: Box<dyn Pace> = if paced {
-        Box::new(Paced::new(guest.endpoint.clone(), context.cancel.clone()))
+        Box::new(Paced::new(
+            guest.endpoint.clone(),
+            context.reporter.clone(),
+            context.cancel.clone(),
+        ))
     } else {
         Box::new(Straight)
     };

@@ -1,12 +1,10 @@
 //! `netlab reset`
 
-use netlab_protocol::Request;
-
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::report::print;
-use crate::run::clear;
+use crate::run::reset;
 
 /// Clear away what a lab left in the guest
 #[derive(Debug, clap::Args)]
@@ -18,7 +16,7 @@ pub struct Args {}
 /// No guest is up, or the connection is lost.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
     let mut guest = context.cancel.guard(Guest::attach(context)).await?;
-    let removed = clear(&mut guest.session, Request::Reset, &context.reporter).await?;
+    let removed = reset(&mut guest.session, &context.reporter, &context.cancel).await?;
     print::removed(context.options.json, &removed, "the guest is clean")?;
     Ok(Exit::Good)
 }

@@ -1,11 +1,13 @@
 //! `netlab up`
 
-use netlab_protocol::Request;
+use netlab_protocol::{Event, Request};
 
+use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::report::print;
+use crate::run::RunError;
 
 /// Start the guest, or find it running
 #[derive(Debug, clap::Args)]
@@ -27,7 +29,19 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     }
     super::doctor::offer_qemu(context).await?;
     let mut guest = Guest::up(context).await?;
-    // Whoever opens a shell next expects the switch to be there.
-    guest.session.send(&Request::Serve).await?;
+    context.cancel.guard(start_services(&mut guest.session)).await?;
     Ok(Exit::Good)
+}
+
+/// Starts the switch, which whoever opens a shell next expects to be there.
+async fn start_services(session: &mut Session) -> Result<(), Error> {
+    session.send(&Request::Serve).await?;
+    match session.next().await? {
+        Event::Served => Ok(()),
+        Event::Failed(failure) => {
+            let failure = Box::new(failure);
+            Err(RunError::Failed { doing: "start its services", failure }.into())
+        }
+        other => Err(session.unexpected("starting its services", &other).into()),
+    }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use super::json::JSON_VERSION;
-use super::{Event, Reporter, table};
+use super::{Event, Reporter, harmless, table};
 use crate::error::{Error, Exit, Hint};
 
 /// Standard output could not be written.
@@ -65,7 +65,9 @@ pub fn json<T: Serialize>(event: &str, data: &T) -> Result<(), OutputError> {
 /// # Errors
 /// [`OutputError`].
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Result<(), OutputError> {
-    text(&table::columns(header, rows))
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|cell| fit(cell)).collect()).collect();
+    text(&table::columns(header, &rows))
 }
 
 /// Writes a command line, quoted for a shell.
@@ -96,7 +98,7 @@ pub fn removed(as_json: bool, removed: &[String], nothing: &str) -> Result<(), O
     if removed.is_empty() {
         return text(&format!("{nothing}\n"));
     }
-    text(&removed.iter().map(|what| format!("ended {what}\n")).collect::<String>())
+    text(&removed.iter().map(|what| format!("ended {}\n", fit(what))).collect::<String>())
 }
 
 /// Prints the error that ends the run on standard error, tells the renderer, and returns the exit
@@ -114,6 +116,21 @@ pub fn fatal(reporter: &Reporter, error: &Error) -> Exit {
     });
     let cures: String = hint.lines().map(|line| format!("  try: {line}\n")).collect();
     // With standard error gone too there is nobody left to tell.
-    drop(write!(io::stderr(), "netlab: {message}\n{cures}"));
+    drop(write!(io::stderr(), "netlab: {}\n{}", fit(&message), fit(&cures)));
     exit
+}
+
+/// Makes words of a guest fit for a terminal, line by line: they may hold anything.
+fn fit(words: &str) -> String {
+    words.split('\n').map(|line| harmless(line.as_bytes())).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_guest_lose_their_escape_sequences_and_keep_their_lines() {
+        assert_eq!(fit("one\u{1b}]0;title\u{7}\n  two\u{1b}[2J\n"), "one\n  two\n");
+    }
 }

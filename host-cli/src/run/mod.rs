@@ -1,20 +1,27 @@
 //! Runs a lab over an open session: step by step, at the learner's pace, and tells what came of
 //! it. The agent knows nothing of pace; a renderer knows nothing of sessions.
 
+mod clear;
+mod error;
 mod pace;
 mod tally;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use netlab_protocol::{Event as GuestEvent, Failure, Plan, Request, Step, Topology};
+use netlab_protocol::{Event as GuestEvent, Plan, Request, Step, Topology};
+use tokio::time::timeout;
 
-use pace::Choice;
+pub use clear::reset;
+pub use error::RunError;
 pub use pace::{Pace, Paced, Straight};
+
+use clear::close;
+use pace::Choice;
 use tally::Tally;
 
-use crate::agent::{Session, SessionError};
+use crate::agent::Session;
 use crate::cancel::{Cancel, Interrupted};
-use crate::error::{Error, Exit, Hint};
+use crate::error::Error;
 use crate::lab::Lab;
 use crate::report::{Event, LabSummary, Reporter, StepPlace};
 
@@ -25,56 +32,6 @@ pub struct Options {
     pub from: u32,
     /// Whether to leave the lab standing.
     pub keep: bool,
-}
-
-/// Why a lab could not be run to a verdict. A failed check is a verdict, not an error.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The guest refused the lab as a whole.
-    #[error("the guest can't run lab `{lab}`: {failure}")]
-    Refused {
-        /// Id of the lab.
-        lab: String,
-        /// What it said.
-        failure: Failure,
-    },
-    /// The lab has fewer steps than `--from` says.
-    #[error("lab `{lab}` has {steps} steps, so it can't start from step {from}")]
-    NoSuchStep {
-        /// Id of the lab.
-        lab: String,
-        /// How many steps it shows.
-        steps: u32,
-        /// What was asked for.
-        from: u32,
-    },
-}
-
-impl Hint for RunError {
-    fn hint(&self) -> String {
-        match self {
-            Self::Refused { failure: Failure::Busy, .. } => {
-                "wait for the other one to end, or use another guest: `--name other`".to_owned()
-            }
-            Self::Refused { failure: Failure::Exists { .. }, .. } => {
-                "remove it by hand in `netlab shell`, or start from a new guest: `netlab down`"
-                    .to_owned()
-            }
-            Self::Refused { .. } => {
-                "look into the guest with `netlab shell`, or start from a new one: `netlab down`"
-                    .to_owned()
-            }
-            Self::NoSuchStep { lab, .. } => format!("`netlab show {lab}` numbers the steps"),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Refused { failure: Failure::Missing { .. }, .. } => Exit::Usage,
-            Self::Refused { .. } => Exit::GuestDown,
-            Self::NoSuchStep { .. } => Exit::Usage,
-        }
-    }
 }
 
 /// A lab that is being run.
@@ -100,14 +57,24 @@ impl<'a> Run<'a> {
             reporter.emit(Event::Note {
                 text: format!("clearing away what lab `{kept}` left in the guest"),
             });
-            clear(session, Request::Reset, reporter).await?;
+            reset(session, reporter, cancel).await?;
         }
-        let plan = lab.plan();
-        cancel.guard(session.send(&Request::Open(Box::new(plan.clone())))).await?;
-        match cancel.guard(session.next()).await? {
-            GuestEvent::Opened => Ok(Self { session, reporter, cancel, plan }),
-            GuestEvent::Failed(failure) => Err(RunError::Refused { lab: plan.lab, failure }.into()),
-            other => Err(session.unexpected("opening the lab", &other).into()),
+        let mut run = Self { session, reporter, cancel, plan: lab.plan() };
+        run.take_guest().await?;
+        Ok(run)
+    }
+
+    /// Takes the guest for the plan.
+    async fn take_guest(&mut self) -> Result<(), Error> {
+        let open = Request::Open(Box::new(self.plan.clone()));
+        self.cancel.guard(self.session.send(&open)).await?;
+        match self.cancel.guard(self.session.next()).await? {
+            GuestEvent::Opened => Ok(()),
+            GuestEvent::Failed(failure) => {
+                let (lab, failure) = (self.plan.lab.clone(), Box::new(failure));
+                Err(RunError::Refused { lab, failure }.into())
+            }
+            other => Err(self.session.unexpected("opening the lab", &other).into()),
         }
     }
 
@@ -124,10 +91,6 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let places = places(&self.plan.steps, options.from);
         let shown = places.iter().filter(|place| place.number.is_some()).count() as u32;
-        if options.from > shown {
-            let (lab, from) = (self.plan.lab, options.from);
-            return Err(RunError::NoSuchStep { lab, steps: shown, from }.into());
-        }
         self.reporter.emit(Event::LabStarted {
             lab: self.plan.lab.clone(),
             title: lab.title.clone(),
@@ -138,8 +101,7 @@ impl<'a> Run<'a> {
         let mut tally = Tally::default();
         let steps = match self.steps(&places, pace, &mut tally).await {
             Err(error) if self.cancel.is_cancelled() => {
-                // The session answers `Close` even while a step runs.
-                clear(self.session, Request::Close { keep: false }, self.reporter).await?;
+                self.break_off().await?;
                 return Err(error);
             }
             other => other?,
@@ -148,7 +110,7 @@ impl<'a> Run<'a> {
         let passed = tally.passed();
         // What failed is left as it is for the learner to look at.
         let kept = options.keep || !passed;
-        clear(self.session, Request::Close { keep: kept }, self.reporter).await?;
+        self.cancel.guard(close(self.session, kept, self.reporter)).await?;
         let summary = LabSummary {
             lab: self.plan.lab,
             passed,
@@ -159,7 +121,7 @@ impl<'a> Run<'a> {
             kept,
             quit_early: steps == Ended::Early,
         };
-        self.reporter.emit(Event::LabEnded { summary: summary.clone(), topology: Some(topology) });
+        self.reporter.emit(Event::LabEnded { summary: summary.clone(), topology });
         Ok(summary)
     }
 
@@ -175,8 +137,12 @@ impl<'a> Run<'a> {
             if !place.quiet {
                 match pace.before(&step, place, index > 0).await? {
                     Choice::Go => {}
-                    Choice::Again if index > 0 => index -= 1,
-                    Choice::Again => {}
+                    Choice::Again => {
+                        index -= 1;
+                        if !self.rewind(&places[..index], tally).await? {
+                            return Ok(Ended::Failed);
+                        }
+                    }
                     Choice::Quit => return Ok(Ended::Early),
                     Choice::Interrupt => return Err(Interrupted.into()),
                 }
@@ -189,6 +155,20 @@ impl<'a> Run<'a> {
             index += 1;
         }
         Ok(Ended::Last)
+    }
+
+    /// Starts over in a clean guest and replays the steps before the one that is wanted again:
+    /// commands that make things can't be run twice. Returns whether all of them passed.
+    async fn rewind(&mut self, before: &[StepPlace], tally: &mut Tally) -> Result<bool, Error> {
+        self.cancel.guard(close(self.session, false, self.reporter)).await?;
+        self.take_guest().await?;
+        for &place in before {
+            let step = self.plan.steps[place.index as usize].clone();
+            if !self.step(&step, StepPlace { quiet: true, ..place }, tally).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Runs one step and returns whether it passed.
@@ -218,13 +198,50 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn topology(&mut self) -> Result<Topology, SessionError> {
+    /// Asks how the guest is wired. A guest that can't tell costs the diagram, not the verdicts.
+    async fn topology(&mut self) -> Result<Option<Topology>, Error> {
         self.session.send(&Request::Topology).await?;
-        match self.session.next().await? {
-            GuestEvent::Topology(topology) => Ok(topology),
-            other => Err(self.session.unexpected("asking for the topology", &other)),
+        loop {
+            match self.cancel.guard(self.session.next()).await? {
+                GuestEvent::Topology(topology) => return Ok(Some(topology)),
+                GuestEvent::Failed(failure) => {
+                    let text = format!("no diagram: {failure}");
+                    self.reporter.emit(Event::Note { text });
+                    return Ok(None);
+                }
+                // What a background command of the lab prints meanwhile.
+                _ => {}
+            }
         }
     }
+
+    /// Ends the lab after an interruption. The session answers even while a step runs.
+    async fn break_off(&mut self) -> Result<(), Error> {
+        match timeout(BREAK_OFF_LIMIT, close(self.session, false, self.reporter)).await {
+            Ok(closed) => closed.map(drop),
+            Err(_) => {
+                let text = "the guest still clears the lab away; it goes on without us".to_owned();
+                self.reporter.emit(Event::Note { text });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Longest wait for a lab to be cleared away after an interruption. The agent does it without us
+/// too, once the connection ends.
+const BREAK_OFF_LIMIT: Duration = Duration::from_secs(30);
+
+/// Checks that a lab has the step that a run is to start from.
+///
+/// # Errors
+/// [`RunError::NoSuchStep`].
+pub fn check_start(lab: &Lab, from: u32) -> Result<(), RunError> {
+    let steps = lab.shown_steps() as u32;
+    if from > steps {
+        return Err(RunError::NoSuchStep { lab: lab.id.clone(), steps, from });
+    }
+    Ok(())
 }
 
 /// How the steps came to an end.
@@ -233,27 +250,6 @@ enum Ended {
     Last,
     Early,
     Failed,
-}
-
-/// Ends a lab with `request` and tells what could not be removed.
-///
-/// # Errors
-/// A lost connection.
-pub async fn clear(
-    session: &mut Session,
-    request: Request,
-    reporter: &Reporter,
-) -> Result<Vec<String>, SessionError> {
-    session.send(&request).await?;
-    loop {
-        // Events of a step that was cut short may still be on their way.
-        if let GuestEvent::Closed { removed, errors } = session.next().await? {
-            for error in errors {
-                reporter.emit(Event::Note { text: format!("could not clear away: {error}") });
-            }
-            return Ok(removed);
-        }
-    }
 }
 
 /// Numbers the steps that are shown, and marks those that `from` only replays.

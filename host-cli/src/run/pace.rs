@@ -11,7 +11,7 @@ use netlab_protocol::{Action, Place, Step};
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Hint};
 use crate::provider::Endpoint;
-use crate::report::StepPlace;
+use crate::report::{Event, Reporter, StepPlace};
 use crate::ssh;
 
 /// What to do at the start of a step.
@@ -70,20 +70,25 @@ const KEY_POLL: Duration = Duration::from_millis(100);
 /// Waits for a key before each step.
 pub struct Paced {
     endpoint: Endpoint,
+    reporter: Reporter,
     cancel: Cancel,
     rest: bool,
 }
 
 impl Paced {
     /// Asks on this terminal; `endpoint` is for "a shell here".
-    pub fn new(endpoint: Endpoint, cancel: Cancel) -> Self {
-        Self { endpoint, cancel, rest: false }
+    pub fn new(endpoint: Endpoint, reporter: Reporter, cancel: Cancel) -> Self {
+        Self { endpoint, reporter, cancel, rest: false }
     }
 
     async fn key(&self) -> Result<KeyCode, KeyError> {
         let cancel = self.cancel.clone();
         let read = tokio::task::spawn_blocking(move || read_key(&cancel));
-        read.await.map_err(|error| KeyError(io::Error::other(error)))?
+        tokio::select! {
+            key = read => key.map_err(|error| KeyError(io::Error::other(error)))?,
+            // A read of a pipe can't be called back.
+            () = self.cancel.cancelled() => Ok(KeyCode::Null),
+        }
     }
 }
 
@@ -118,7 +123,9 @@ impl Pace for Paced {
                 KeyCode::Char('a') if can_repeat => return Ok(Choice::Again),
                 KeyCode::Char('q') => return Ok(Choice::Quit),
                 KeyCode::Char('s') => {
-                    ssh::shell(&self.endpoint, &shell_place).await?;
+                    if let Err(error) = ssh::shell(&self.endpoint, &shell_place).await {
+                        self.reporter.emit(Event::Note { text: format!("no shell: {error}") });
+                    }
                 }
                 KeyCode::Null => return Ok(Choice::Interrupt),
                 _ => {}

@@ -2,7 +2,7 @@
 //! whose connection breaks off.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Body;
 use crate::running::{read_until, wait_until};
@@ -15,6 +15,8 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("two_labs_at_once_are_refused_and_exec_is_not", two_labs_at_once),
     ("a_killed_netlab_leaves_nothing_in_the_guest", a_killed_netlab_leaves_nothing),
     ("ctrl_c_ends_a_lab_in_order", ctrl_c_ends_a_lab_in_order),
+    ("a_reset_while_a_lab_runs_is_refused", a_reset_while_a_lab_runs),
+    ("a_background_that_prints_to_the_end_does_no_harm", a_background_that_prints),
 ];
 
 fn configuration(netlab: &Netlab) -> PathBuf {
@@ -47,6 +49,14 @@ fn stock_scp_copies(netlab: &Netlab) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(std::fs::read_to_string(back).expect("a copy"), "over and back\n");
+    let mut sftp = stock("sftp", netlab);
+    sftp.args(["-b", "-", "netlab"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut sftp = sftp.spawn().expect("sftp starts");
+    let commands = sftp.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut { commands }, b"ls /tmp/copied.txt\n").expect("a command");
+    let output = sftp.wait_with_output().expect("sftp ends");
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("copied.txt"));
 }
 
 fn a_wrong_host_key_is_refused(netlab: &Netlab) {
@@ -98,6 +108,27 @@ fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {
     assert_eq!(demo.wait().expect("it ends").code(), Some(130));
     // In order means that it is gone when netlab returns, not some time later.
     assert!(nothing_is_left(netlab));
+}
+
+fn a_reset_while_a_lab_runs(netlab: &Netlab) {
+    let file = netlab.lab("slow.md", SLOW);
+    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
+    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    netlab.run(["reset"]).exit(4).complains(&["another netlab is running a lab"]);
+    interrupt(&demo);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(130));
+}
+
+fn a_background_that_prints(netlab: &Netlab) {
+    let text = "# Chatter\n\n```toml lab\nid = \"chatter\"\nsummary = \"Chatter\"\nminutes = 1\n\
+                namespaces = [\"red\"]\n```\n\n## It talks\n\nAll the time.\n\n\
+                ```sh\nip netns add red\n```\n\n\
+                ```sh background=talker ready=log:word\nwhile :; do echo word; done\n```\n\n\
+                ```toml check\nclaim = \"red has only lo\"\nin = \"red\"\nlinks = [\"lo\"]\n```\n";
+    let file = netlab.lab("chatter.md", text);
+    for _ in 0..3 {
+        netlab.run([std::ffi::OsStr::new("demo"), file.as_os_str()]).exit(0);
+    }
 }
 
 fn nothing_is_left(netlab: &Netlab) -> bool {

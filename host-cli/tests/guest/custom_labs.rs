@@ -98,10 +98,14 @@ fn a_failed_check(netlab: &Netlab) {
 }
 
 fn a_control_that_fails(netlab: &Netlab) {
-    // Nothing is reachable from red at all, so "red can't reach it" would prove nothing.
-    let body = "```toml check\nclaim = \"root reaches a host that is not there\"\nid = \"there\"\n\
-                in = \"root\"\nreach = \"192.0.2.1\"\n```\n";
-    demo(netlab, "", body).exit(1).says(&["✗ root reaches a host that is not there"]);
+    // The claim itself comes true, but so would any: the network that it speaks of is dead by the
+    // time it is made.
+    let body = "```sh ns=red\nip link set lo up\n```\n\n\
+                ```toml check\nclaim = \"red reaches itself\"\nid = \"itself\"\nin = \"red\"\n\
+                reach = \"127.0.0.1\"\n```\n\n```sh ns=red\nip link set lo down\n```\n\n\
+                ```toml check\nclaim = \"red does not reach root\"\nin = \"red\"\n\
+                reach = \"10.0.2.15\"\nnot = true\ncontrol = \"itself\"\n```\n";
+    demo(netlab, "", body).exit(1).says(&["✓ red reaches itself", "✗", "red does not reach root"]);
 }
 
 fn a_counterfactual_without_effect(netlab: &Netlab) {

@@ -18,6 +18,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_step_that_does_not_exist_is_a_usage_error", a_step_that_does_not_exist),
     ("json_lines_end_with_a_result", json_lines_end_with_a_result),
     ("quitting_early_is_no_failure", quitting_early_is_no_failure),
+    ("a_step_can_be_run_again", a_step_can_be_run_again),
 ];
 
 fn demo_1_passes(netlab: &Netlab) {
@@ -111,4 +112,10 @@ fn json_lines_end_with_a_result(netlab: &Netlab) {
 fn quitting_early_is_no_failure(netlab: &Netlab) {
     netlab.run_with(["demo", "1", "--step"], b"\nq").exit(0).says(&["1/"]);
     assert_eq!(netlab.run(["exec", "--", "ip", "netns"]).exit(0).text(), "");
+}
+
+fn a_step_can_be_run_again(netlab: &Netlab) {
+    // Steps that make things fail if they are simply run twice: "File exists".
+    let text = netlab.run_with(["demo", "2", "--step"], b"\n\naq").exit(0).text();
+    assert_eq!(text.matches("A cable for each").count(), 2, "{text}");
 }

@@ -12,7 +12,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("exec_in_an_unknown_namespace_names_the_known_ones", exec_in_an_unknown_namespace),
     ("keep_leaves_the_lab_standing_and_reset_clears_it", keep_and_reset),
     ("a_kept_lab_makes_way_for_the_next", a_kept_lab_makes_way),
-    ("logs_show_the_serial_console", logs_show_the_serial_console),
+    ("logs_show_what_console_and_agent_said", logs_show_what_console_and_agent_said),
     ("dry_run_prints_the_command_and_starts_nothing", dry_run_prints_the_command),
     ("the_guest_reaches_neither_the_host_nor_its_network", the_guest_is_closed),
     ("the_guest_has_the_tools_that_were_promised", the_guest_has_its_tools),
@@ -73,8 +73,10 @@ fn a_kept_lab_makes_way(netlab: &Netlab) {
     netlab.run(["demo", "1"]).exit(0).complains(&["clearing away what lab"]);
 }
 
-fn logs_show_the_serial_console(netlab: &Netlab) {
-    netlab.run(["logs", "serial"]).exit(0);
+fn logs_show_what_console_and_agent_said(netlab: &Netlab) {
+    netlab.run(["logs", "serial"]).exit(0).says(&["netlab-init: started"]);
+    netlab.run(["logs", "agent"]).exit(0).says(&["start the guest's services"]);
+    netlab.run(["logs"]).exit(0).says(&["== serial", "== qemu", "== agent"]);
     netlab.run(["logs", "nonsense"]).exit(2).complains(&["there is no log `nonsense`", "serial"]);
 }
 

@@ -15,11 +15,14 @@ pub struct Netlab {
 }
 
 impl Netlab {
-    /// Makes a new, empty home; packages and images are shared with the user's own cache.
+    /// Makes a new, empty home; packages and images are shared by all tests, or with whoever set
+    /// `NETLAB_CACHE`.
     #[track_caller]
     pub fn new() -> Self {
         let home = tempfile::Builder::new().prefix("netlab").tempdir().expect("a temporary folder");
-        let mut netlab = Self { home, variables: Vec::new() };
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+        let mut netlab =
+            Self { home, variables: Vec::new() }.with("NETLAB_CACHE", &cache.to_string_lossy());
         for name in
             ["NETLAB_CACHE", "NETLAB_MIRROR", "NETLAB_IMAGE_LOCK", "NETLAB_QEMU", "NETLAB_ACCEL"]
         {

@@ -1,0 +1,73 @@
+//! Why a lab could not be run, apart from what its own checks found.
+
+use netlab_protocol::Failure;
+
+use crate::error::{Exit, Hint};
+
+/// Why a lab could not be run to a verdict. A failed check is a verdict, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The guest refused the lab as a whole.
+    #[error("the guest can't run lab `{lab}`: {failure}")]
+    Refused {
+        /// Id of the lab.
+        lab: String,
+        /// What it said.
+        failure: Box<Failure>,
+    },
+    /// The guest could not do what a lab's end or start needs.
+    #[error("the guest could not {doing}: {failure}")]
+    Failed {
+        /// What it was to do.
+        doing: &'static str,
+        /// What it said.
+        failure: Box<Failure>,
+    },
+    /// The lab has fewer steps than `--from` says.
+    #[error("lab `{lab}` has {steps} steps, so it can't start from step {from}")]
+    NoSuchStep {
+        /// Id of the lab.
+        lab: String,
+        /// How many steps it shows.
+        steps: u32,
+        /// What was asked for.
+        from: u32,
+    },
+}
+
+impl Hint for RunError {
+    fn hint(&self) -> String {
+        let start_anew =
+            "look into the guest with `netlab shell`, or start from a new one: `netlab down`";
+        match self {
+            Self::Refused { failure, .. } | Self::Failed { failure, .. } => match **failure {
+                Failure::Busy => {
+                    "wait for the other one to end, or use another guest: `--name other`"
+                }
+                Failure::Exists { .. } => {
+                    "remove it by hand in `netlab shell`, or start from a new guest: `netlab down`"
+                }
+                Failure::Missing { .. } => {
+                    "see what the lab's `needs` ask for, and `netlab image build` for what the \
+                     image has"
+                }
+                Failure::Command { .. }
+                | Failure::Background { .. }
+                | Failure::Protocol { .. }
+                | Failure::System { .. } => start_anew,
+            }
+            .to_owned(),
+            Self::NoSuchStep { lab, .. } => format!("`netlab show {lab}` numbers the steps"),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Refused { failure, .. } if matches!(**failure, Failure::Missing { .. }) => {
+                Exit::Usage
+            }
+            Self::Refused { .. } | Self::Failed { .. } => Exit::GuestDown,
+            Self::NoSuchStep { .. } => Exit::Usage,
+        }
+    }
+}
