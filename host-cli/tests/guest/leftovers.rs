@@ -51,7 +51,7 @@ fn down_all_leaves_nothing(netlab: &Netlab) {
 }
 
 /// Processes whose command line names this suite's home, other than this one.
-fn pids(netlab: &Netlab) -> Vec<i32> {
+pub fn pids(netlab: &Netlab) -> Vec<i32> {
     let home = netlab.home().to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").expect("/proc");
     let pid = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().parse::<i32>().ok();
