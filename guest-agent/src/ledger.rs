@@ -4,12 +4,15 @@
 //! left. What is not in the baseline was made since; what is in it is never touched.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use netlab_protocol::{Place, Plan};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -163,6 +166,9 @@ impl Ledger {
 }
 
 /// The right to have a lab in this guest; given up when dropped, or by the kernel on death.
+///
+/// It is a record lock of the open file, since such a lock can be looked at without being taken:
+/// a session that only looks must not keep another one from its lab.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
 
@@ -172,18 +178,50 @@ impl Lock {
     /// # Errors
     /// [`Error::File`].
     pub fn take() -> Result<Option<Self>, Error> {
-        let (folder, path) = (Path::new(FOLDER), Path::new(LOCK));
+        let folder = Path::new(FOLDER);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(Error::file("make", folder))?;
+        Self::take_at(Path::new(LOCK))
+    }
+
+    /// Says whether a session has the lock.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn is_taken() -> Result<bool, Error> {
+        Self::is_taken_at(Path::new(LOCK))
+    }
+
+    fn take_at(path: &Path) -> Result<Option<Self>, Error> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path).map_err(Error::file("open", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+            Ok(_) => Ok(Some(Self(file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+            Err(errno) => Err(Error::file("lock", path)(errno.into())),
         }
     }
+
+    fn is_taken_at(path: &Path) -> Result<bool, Error> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::file("open", path)(error)),
+        };
+        // The kernel puts the lock that stands in the way here, or says that none does.
+        let mut found = whole_file();
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found))
+            .map_err(|errno| Error::file("look for the lock of", path)(errno.into()))?;
+        Ok(i32::from(found.l_type) != libc::F_UNLCK)
+    }
+}
+
+/// An exclusive lock of a file from its first byte to its end, however long.
+fn whole_file() -> libc::flock {
+    // The constants are small; the kernel's own fields are 16 bits wide.
+    let (l_type, l_whence) = (libc::F_WRLCK as libc::c_short, libc::SEEK_SET as libc::c_short);
+    libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 #[cfg(test)]
@@ -200,6 +238,19 @@ mod tests {
             interfaces: names(interfaces),
             bridges: names(bridges),
         }
+    }
+
+    #[test]
+    fn a_lock_can_be_looked_at_while_it_is_taken_and_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!Lock::is_taken_at(&path).unwrap(), "there is no file yet");
+        let lock = Lock::take_at(&path).unwrap().unwrap();
+        assert!(Lock::is_taken_at(&path).unwrap());
+        assert!(Lock::take_at(&path).unwrap().is_none());
+        drop(lock);
+        assert!(!Lock::is_taken_at(&path).unwrap());
+        assert!(Lock::take_at(&path).unwrap().is_some());
     }
 
     #[test]
