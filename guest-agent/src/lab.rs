@@ -47,7 +47,7 @@ impl Lab {
         }
         needs::meet(&plan.needs).await?;
         needs::refuse_existing(&plan)?;
-        let ledger = Ledger::new(&plan, Inventory::take().await?);
+        let ledger = Ledger::new(&plan);
         ledger.write()?;
         // The last thing that can fail: a ledger left alone would speak of a lab that never was.
         let cgroup = match Cgroup::make_lab() {
@@ -89,10 +89,35 @@ impl Lab {
         std::iter::once(Place::Root).chain(named).collect()
     }
 
+    /// Notes in the ledger what is there before a step.
+    ///
+    /// # Errors
+    /// What taking the inventory, or writing the ledger, may say.
+    pub async fn begin_step(&mut self) -> Result<(), Error> {
+        self.ledger.step_begins(Inventory::take().await?);
+        self.ledger.write()
+    }
+
+    /// Notes in the ledger what a step has made.
+    ///
+    /// # Errors
+    /// As [`Self::begin_step`].
+    pub async fn end_step(&mut self) -> Result<(), Error> {
+        self.ledger.step_is_over(&Inventory::take().await?);
+        self.ledger.write()
+    }
+
     /// Leaves the lab standing. Only the lock goes: cgroup, ledger and processes stay.
-    pub fn keep(self) -> Removal {
-        drop(self.lock);
-        Removal::default()
+    pub async fn keep(self) -> Removal {
+        let Self { backgrounds, lock, .. } = self;
+        let mut removal = Removal::default();
+        for (name, background) in backgrounds {
+            if let Err(error) = background.leave().await {
+                removal.errors.push(format!("background `{name}`: {error}"));
+            }
+        }
+        drop(lock);
+        removal
     }
 
     /// Ends the lab: everything that it made goes.

@@ -108,7 +108,7 @@ impl Session {
                 let lab =
                     lab.ok_or_else(|| refused("close a lab".to_owned(), "while none is open"))?;
                 // Either way the lock is given up before the host hears of it.
-                let removal = if keep { lab.keep() } else { lab.end().await };
+                let removal = if keep { lab.keep().await } else { lab.end().await };
                 self.tell_closed(removal).await;
             }
             Request::Reset => {
@@ -148,6 +148,7 @@ impl Session {
             return Ok(Next::End);
         }
         journal::note("the step was broken off");
+        lab.end_step().await?;
         outbox.send(Event::StepEnded { step: index, passed: false, millis: 0 }).await;
         Ok(Next::Request)
     }

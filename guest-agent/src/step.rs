@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::background::Background;
 use crate::counterfactual;
+use crate::error::Error;
 use crate::exec;
 use crate::lab::Lab;
 use crate::output::Tap;
@@ -25,10 +26,24 @@ pub struct Stopped;
 pub async fn run(lab: &mut Lab, index: u32, outbox: &Outbox) -> bool {
     let begun = Instant::now();
     outbox.send(Event::StepStarted { step: index }).await;
-    let passed = run_all(lab, index, outbox).await.is_ok();
+    let passed = match run_recorded(lab, index, outbox).await {
+        Ok(passed) => passed,
+        Err(error) => {
+            outbox.send(Event::Failed(error.into())).await;
+            false
+        }
+    };
     let millis = milliseconds(begun.elapsed());
     outbox.send(Event::StepEnded { step: index, passed, millis }).await;
     passed
+}
+
+/// Runs it, and keeps the ledger of what it makes.
+async fn run_recorded(lab: &mut Lab, index: u32, outbox: &Outbox) -> Result<bool, Error> {
+    lab.begin_step().await?;
+    let passed = run_all(lab, index, outbox).await.is_ok();
+    lab.end_step().await?;
+    Ok(passed)
 }
 
 async fn run_all(lab: &mut Lab, index: u32, outbox: &Outbox) -> Result<(), Stopped> {

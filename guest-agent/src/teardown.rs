@@ -45,13 +45,17 @@ impl Removal {
     }
 }
 
-/// Removes all that was made since the ledger's baseline.
+/// Removes all that the ledger says the lab has made, and nothing that a learner made beside it.
 pub async fn remove(ledger: &Ledger) -> Removal {
     let mut removal = Removal::default();
     let cgroup = end_processes(&mut removal).await;
     match Inventory::take().await {
-        Ok(now) => remove_new(&now.since(&ledger.baseline), &mut removal).await,
+        Ok(now) => remove_made(&ledger.made_of(&now), &mut removal).await,
         Err(error) => removal.errors.push(error.to_string()),
+    }
+    for name in ledger.namespaces.iter().rev() {
+        let path = netns::path(&Place::Namespace(name.clone()));
+        removal.note(format!("namespace `{name}`"), remove_namespace(&path));
     }
     for folder in &ledger.etc_folders {
         removal.note(format!("folder `{}`", folder.display()), remove_path(folder));
@@ -91,20 +95,16 @@ async fn end_processes(removal: &mut Removal) -> Option<Cgroup> {
     Some(cgroup)
 }
 
-async fn remove_new(new: &Inventory, removal: &mut Removal) {
-    for bridge in &new.bridges {
+async fn remove_made(made: &Inventory, removal: &mut Removal) {
+    for bridge in &made.bridges {
         let arguments = ["--timeout=10", "--if-exists", "del-br", bridge];
         let done = exec::help("ovs-vsctl", &arguments, SWITCH_LIMIT).await;
         removal.note(format!("bridge `{bridge}`"), done.map(|_| true));
     }
     // Before the namespaces: the kernel takes a removed namespace's veth ends apart in its own
     // time, and the next lab wants the names of the ends in root at once.
-    for name in &new.interfaces {
+    for name in &made.interfaces {
         removal.note(format!("interface `{name}`"), remove_interface(name).await);
-    }
-    for name in &new.namespaces {
-        let path = netns::path(&Place::Namespace(name.clone()));
-        removal.note(format!("namespace `{name}`"), remove_namespace(&path));
     }
 }
 
