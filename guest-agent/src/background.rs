@@ -201,7 +201,7 @@ fn sign(ready: &Ready) -> String {
 }
 
 fn early_end(exit: Exit, last_words: &str) -> String {
-    let ended = format!("ended before it was ready, {}", exec::words(exit));
+    let ended = format!("ended before it was ready, {exit}");
     if last_words.is_empty() { ended } else { format!("{ended}: {last_words}") }
 }
 

@@ -177,7 +177,7 @@ pub async fn help(program: &str, arguments: &[&str], limit: Duration) -> Result<
     if status.success() {
         return Ok(String::from_utf8_lossy(tap.stdout()).into_owned());
     }
-    Err(failed(format!("{}: {}", words(how(status)), tap.last_words())))
+    Err(failed(format!("{}: {}", how(status), tap.last_words())))
 }
 
 /// Starts a process that reads a pipe and throws away what comes, so that whoever writes into it
@@ -193,15 +193,6 @@ pub fn drain(pipe: OwnedFd) -> Result<(), Error> {
     let failed =
         |error: io::Error| Error::Helper { command: "cat".to_owned(), problem: error.to_string() };
     command.spawn().map(drop).map_err(failed)
-}
-
-/// Says in words how a command ended.
-pub fn words(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("killed by signal {signal}"),
-        Exit::TimedOut => "killed at its time limit".to_owned(),
-    }
 }
 
 /// Says how a process ended. A status is either a code or a signal; waiting reports no stops.

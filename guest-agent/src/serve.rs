@@ -154,7 +154,7 @@ impl Session {
     }
 
     async fn tell_closed(&self, removal: Removal) {
-        let Removal { removed, errors } = removal;
+        let Removal { removed, errors } = removal.abridged();
         self.outbox.send(Event::Closed { removed, errors }).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netlab_protocol::plan::{Background as Planned, Command, ExitRule};
+use netlab_protocol::plan::{Background as Planned, Command, ExitRule, pid_value};
 use netlab_protocol::{Action, Event, Exit, Failure, Witness};
 use tokio::time::Instant;
 
@@ -139,7 +139,7 @@ async fn start_background(
     let background = Background::start(planned, &lab.values, cgroup, outbox).await?;
     let (name, pid) = (planned.name.clone(), background.pid);
     lab.backgrounds.insert(name.clone(), background);
-    let value = pid_name(&name);
+    let value = pid_value(&name);
     let millis = milliseconds(begun.elapsed());
     outbox.send(Event::BackgroundReady { name, pid, millis }).await;
     keep(lab, &value, pid.to_string(), outbox).await;
@@ -149,11 +149,6 @@ async fn start_background(
 async fn keep(lab: &mut Lab, name: &str, value: String, outbox: &Outbox) {
     lab.values.keep(name, &value);
     outbox.send(Event::Kept { name: name.to_owned(), value }).await;
-}
-
-/// Returns the name under which a background command's process id is known.
-fn pid_name(background: &str) -> String {
-    format!("{}_PID", background.to_uppercase().replace('-', "_"))
 }
 
 fn is_right(rule: ExitRule, exit: Exit) -> bool {
@@ -166,7 +161,7 @@ fn is_right(rule: ExitRule, exit: Exit) -> bool {
 
 fn rule_words(rule: ExitRule) -> String {
     match rule {
-        ExitRule::Code(code) => format!("exit status {code}"),
+        ExitRule::Code(code) => Exit::Code(code).to_string(),
         ExitRule::Any => "an exit status".to_owned(),
     }
 }
@@ -208,10 +203,5 @@ mod tests {
         assert_eq!(value(b" \n"), Err("some output".to_owned()));
         assert_eq!(value(&[0xff]), Err("UTF-8 output".to_owned()));
         assert_eq!(value(&[b'x'; 4097]), Err("at most 4096 bytes of output".to_owned()));
-    }
-
-    #[test]
-    fn a_process_id_is_known_by_the_name_in_capitals() {
-        assert_eq!(pid_name("dhcp-r"), "DHCP_R_PID");
     }
 }

@@ -35,7 +35,15 @@ pub struct Removal {
     pub errors: Vec<String>,
 }
 
+/// How many things are told by name: thousands would not fit into one message, nor onto a screen.
+const TOLD: usize = 200;
+
 impl Removal {
+    /// Shortens both lists to what the host is told.
+    pub fn abridged(self) -> Self {
+        Self { removed: abridge(self.removed), errors: abridge(self.errors) }
+    }
+
     fn note(&mut self, what: String, done: Result<bool, Error>) {
         match done {
             Ok(true) => self.removed.push(what),
@@ -43,6 +51,15 @@ impl Removal {
             Err(error) => self.errors.push(format!("{what}: {error}")),
         }
     }
+}
+
+fn abridge(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(TOLD);
+    if more > 0 {
+        lines.truncate(TOLD);
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 /// Removes all that the ledger says the lab has made, and nothing that a learner made beside it.
@@ -138,5 +155,18 @@ fn remove_path(path: &Path) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::file("remove", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_its_rest_counted() {
+        let lines = |count: usize| (0..count).map(|it| it.to_string()).collect::<Vec<_>>();
+        assert_eq!(abridge(lines(200)), lines(200));
+        let cut = abridge(lines(203));
+        assert_eq!((cut.len(), cut[200].as_str()), (201, "and 3 more"));
     }
 }
