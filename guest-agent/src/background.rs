@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use netlab_protocol::plan::{Background as Planned, Ready};
 use netlab_protocol::{Exit, Failure, Place};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +34,9 @@ pub struct Background {
     pub pid: u32,
     cgroup: Cgroup,
     state: watch::Receiver<State>,
-    watcher: JoinHandle<()>,
+    /// Dropped, it makes the watcher leave the command to itself.
+    leave: oneshot::Sender<()>,
+    watcher: JoinHandle<Result<(), Error>>,
 }
 
 /// What is known of a background command while it runs.
@@ -64,9 +66,10 @@ impl Background {
             tap = tap.looking_for(text);
         }
         let (report, state) = watch::channel(State::default());
-        let watcher = tokio::spawn(watch_over(running, tap, report));
+        let (leave, left) = oneshot::channel();
+        let watcher = tokio::spawn(watch_over(running, tap, report, left));
         let place = planned.place.clone();
-        let mut background = Self { place, pid: first, cgroup, state, watcher };
+        let mut background = Self { place, pid: first, cgroup, state, leave, watcher };
         match background.wait(planned, first).await {
             Ok(()) => Ok(background),
             Err(failure) => {
@@ -84,6 +87,18 @@ impl Background {
         self.cgroup.end(KILL_LIMIT).await?;
         self.watcher.abort();
         self.cgroup.remove()
+    }
+
+    /// Lets it go on without the agent: what it prints is read and thrown away from now on.
+    ///
+    /// # Errors
+    /// [`Error::Helper`] or [`Error::System`] if nobody can be found to read it.
+    pub async fn leave(self) -> Result<(), Error> {
+        drop(self.leave);
+        self.watcher.await.map_err(|stopped| Error::System {
+            doing: "leave a background command running",
+            source: stopped.into(),
+        })?
     }
 
     /// Says whether any process of it still runs.
@@ -131,8 +146,14 @@ impl Background {
     }
 }
 
-/// Forwards what the command, and what it leaves running, print until all of it is over.
-async fn watch_over(mut running: Running, mut tap: Tap, report: watch::Sender<State>) {
+/// Forwards what the command, and what it leaves running, print until all of it is over, or until
+/// the command is left to itself.
+async fn watch_over(
+    mut running: Running,
+    mut tap: Tap,
+    report: watch::Sender<State>,
+    mut left: oneshot::Receiver<()>,
+) -> Result<(), Error> {
     let mut exit = None;
     while exit.is_none() || running.pipes.are_open() {
         let forwarded = tokio::select! {
@@ -140,11 +161,12 @@ async fn watch_over(mut running: Running, mut tap: Tap, report: watch::Sender<St
                 exit = Some(status.map_or(Exit::Code(-1), exec::how));
                 running.pipes.drain(&mut tap).await
             }
+            _ended = &mut left => return running.pipes.leave(),
             forwarded = running.pipes.forward_next(&mut tap) => forwarded,
         };
         if let Err(error) = forwarded {
             error.log();
-            return;
+            return Ok(());
         }
         report.send_modify(|state| {
             state.has_logged = tap.has_found();
@@ -155,6 +177,7 @@ async fn watch_over(mut running: Running, mut tap: Tap, report: watch::Sender<St
             tap.report_dropped().await;
         }
     }
+    Ok(())
 }
 
 async fn is_ready(place: &Place, ready: &Ready, has_logged: bool) -> Result<bool, Error> {
@@ -178,7 +201,7 @@ fn sign(ready: &Ready) -> String {
 }
 
 fn early_end(exit: Exit, last_words: &str) -> String {
-    let ended = format!("ended before it was ready, {}", exec::words(exit));
+    let ended = format!("ended before it was ready, {exit}");
     if last_words.is_empty() { ended } else { format!("{ended}: {last_words}") }
 }
 

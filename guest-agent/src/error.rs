@@ -9,15 +9,14 @@ use netlab_protocol::{Failure, FrameError, Place};
 
 /// Why the agent could not do its own work.
 #[derive(Debug, thiserror::Error)]
+#[error("could not {}: {}", self.doing(), self.cause())]
 pub enum Error {
     /// The agent was started otherwise than the host starts it.
-    #[error("could not understand the arguments: {arguments:?}")]
     Usage {
         /// What was given.
         arguments: Vec<String>,
     },
     /// A file or folder could not be read, written, made or removed.
-    #[error("could not {doing} `{path}`: {source}")]
     File {
         /// Verb, such as `read`.
         doing: &'static str,
@@ -27,7 +26,6 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of ours holds something else than it should.
-    #[error("could not read `{path}`: {problem}")]
     Content {
         /// The file.
         path: PathBuf,
@@ -35,7 +33,6 @@ pub enum Error {
         problem: String,
     },
     /// A network namespace could not be entered.
-    #[error("could not enter namespace `{place}`: {source}")]
     Namespace {
         /// Which.
         place: Place,
@@ -43,7 +40,6 @@ pub enum Error {
         source: io::Error,
     },
     /// The kernel refused a question or a change over netlink.
-    #[error("could not {doing} in `{place}`: {source}")]
     Netlink {
         /// What was asked, such as `list the interfaces`.
         doing: &'static str,
@@ -53,7 +49,6 @@ pub enum Error {
         source: rtnetlink::Error,
     },
     /// A program could not be started.
-    #[error("could not start `{command}` in `{place}`: {source}")]
     Spawn {
         /// The command line.
         command: String,
@@ -63,7 +58,6 @@ pub enum Error {
         source: io::Error,
     },
     /// A program that the agent itself needs did not do its work.
-    #[error("could not run `{command}`: {problem}")]
     Helper {
         /// The command line.
         command: String,
@@ -71,7 +65,6 @@ pub enum Error {
         problem: String,
     },
     /// Open vSwitch's database gave no usable answer.
-    #[error("could not ask Open vSwitch's database at `{path}`: {problem}")]
     Database {
         /// Its socket.
         path: PathBuf,
@@ -79,7 +72,6 @@ pub enum Error {
         problem: String,
     },
     /// Processes of the lab did not die.
-    #[error("could not end the lab's processes in `{path}`: {pids:?} are still there")]
     Alive {
         /// The cgroup.
         path: PathBuf,
@@ -87,22 +79,20 @@ pub enum Error {
         pids: Vec<u32>,
     },
     /// Something of a lab is still there after its end.
-    #[error("could not remove everything of the lab: {problem}")]
     Teardown {
         /// What is left, and why.
         problem: String,
     },
     /// The host sent something that is no request.
-    #[error("could not read a request: {0}")]
     Frame(#[from] FrameError),
+    /// An event is no frame, being too large.
+    Unsent(#[source] FrameError),
     /// The host sends requests faster than they are answered.
-    #[error("could not queue a request: {limit} are waiting already")]
     Crowded {
         /// How many may wait.
         limit: usize,
     },
     /// The system refused something that has no place or path.
-    #[error("could not {doing}: {source}")]
     System {
         /// What was being done.
         doing: &'static str,
@@ -124,6 +114,47 @@ impl Error {
     pub fn log(&self) {
         crate::journal::note(&self.to_string());
         eprintln!("netlab-agent: {self}\n{}", self.hint());
+    }
+
+    /// Returns what was being done, as it stands after "could not".
+    fn doing(&self) -> String {
+        match self {
+            Self::Usage { .. } => "understand the arguments".to_owned(),
+            Self::File { doing, path, .. } => format!("{doing} `{}`", path.display()),
+            Self::Content { path, .. } => format!("read `{}`", path.display()),
+            Self::Namespace { place, .. } => format!("enter namespace `{place}`"),
+            Self::Netlink { doing, place, .. } => format!("{doing} in `{place}`"),
+            Self::Spawn { command, place, .. } => format!("start `{command}` in `{place}`"),
+            Self::Helper { command, .. } => format!("run `{command}`"),
+            Self::Database { path, .. } => {
+                format!("ask Open vSwitch's database at `{}`", path.display())
+            }
+            Self::Alive { path, .. } => format!("end the lab's processes in `{}`", path.display()),
+            Self::Teardown { .. } => "remove everything of the lab".to_owned(),
+            Self::Frame(_) => "read a request".to_owned(),
+            Self::Unsent(_) => "tell the host what happened".to_owned(),
+            Self::Crowded { .. } => "queue a request".to_owned(),
+            Self::System { doing, .. } => (*doing).to_owned(),
+        }
+    }
+
+    /// Returns what stood in the way.
+    fn cause(&self) -> String {
+        match self {
+            Self::Usage { arguments } => format!("{arguments:?}"),
+            Self::File { source, .. }
+            | Self::Namespace { source, .. }
+            | Self::Spawn { source, .. }
+            | Self::System { source, .. } => source.to_string(),
+            Self::Netlink { source, .. } => source.to_string(),
+            Self::Content { problem, .. }
+            | Self::Helper { problem, .. }
+            | Self::Database { problem, .. }
+            | Self::Teardown { problem } => problem.clone(),
+            Self::Alive { pids, .. } => format!("{pids:?} are still there"),
+            Self::Frame(source) | Self::Unsent(source) => source.to_string(),
+            Self::Crowded { limit } => format!("{limit} are waiting already"),
+        }
     }
 
     /// Returns what the user should do next.
@@ -150,6 +181,7 @@ impl Error {
                 format!("`cat {}/cgroup.procs` names them", path.display())
             }
             Self::Teardown { .. } => "`netlab reset` tries again".to_owned(),
+            Self::Unsent(_) => "`netlab shell` shows what is there".to_owned(),
             Self::Frame(_) | Self::Crowded { .. } => {
                 "the agent is started by `netlab`, not by hand".to_owned()
             }
@@ -160,15 +192,8 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let hint = error.hint();
-        let words = error.to_string();
-        // Every message is "could not DOING: CAUSE", so the two parts can be told apart.
-        let (doing, cause) =
-            match words.strip_prefix("could not ").map(|rest| rest.split_once(": ")) {
-                Some(Some((doing, cause))) => (doing.to_owned(), cause.to_owned()),
-                Some(None) | None => ("go on".to_owned(), words),
-            };
-        Self::System { doing, cause: format!("{cause} ({hint})") }
+        let cause = format!("{} ({})", error.cause(), error.hint());
+        Self::System { doing: error.doing(), cause }
     }
 }
 
@@ -194,6 +219,10 @@ mod tests {
                 Error::Alive { path: "/c".into(), pids: vec![7] },
                 "could not end the lab's processes in `/c`: [7] are still there \
                  (`cat /c/cgroup.procs` names them)",
+            ),
+            (
+                Error::Helper { command: "sh -c 'a: b'".to_owned(), problem: "no".to_owned() },
+                "could not run `sh -c 'a: b'`: no (run `sh -c 'a: b'` in the guest to see more)",
             ),
             (
                 Error::Crowded { limit: 64 },

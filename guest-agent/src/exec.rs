@@ -4,6 +4,7 @@
 //! is over its limit, or whose step was broken off, is killed with all its children.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -108,7 +109,10 @@ impl Running {
         guard.disarm();
         self.pipes.drain(tap).await?;
         tap.report_dropped().await;
-        if !self.cgroup.is_populated()? {
+        if self.cgroup.is_populated()? {
+            // What it has left running may print for as long as the lab stands.
+            self.pipes.leave()?;
+        } else {
             self.cgroup.remove()?;
         }
         Ok(Ended { exit, took: begun.elapsed() })
@@ -173,16 +177,22 @@ pub async fn help(program: &str, arguments: &[&str], limit: Duration) -> Result<
     if status.success() {
         return Ok(String::from_utf8_lossy(tap.stdout()).into_owned());
     }
-    Err(failed(format!("{}: {}", words(how(status)), tap.last_words())))
+    Err(failed(format!("{}: {}", how(status), tap.last_words())))
 }
 
-/// Says in words how a command ended.
-pub fn words(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("killed by signal {signal}"),
-        Exit::TimedOut => "killed at its time limit".to_owned(),
-    }
+/// Starts a process that reads a pipe and throws away what comes, so that whoever writes into it
+/// never has to wait for a reader. It outlives the agent and ends with the last writer.
+///
+/// # Errors
+/// [`Error::Helper`] if it can't be started.
+pub fn drain(pipe: OwnedFd) -> Result<(), Error> {
+    let mut command = program("cat");
+    command.env("PATH", PATH).current_dir("/");
+    // Nothing of the agent's own connection: the host waits until all of that is closed.
+    command.stdin(pipe).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let failed =
+        |error: io::Error| Error::Helper { command: "cat".to_owned(), problem: error.to_string() };
+    command.spawn().map(drop).map_err(failed)
 }
 
 /// Says how a process ended. A status is either a code or a signal; waiting reports no stops.

@@ -47,9 +47,16 @@ impl Lab {
         }
         needs::meet(&plan.needs).await?;
         needs::refuse_existing(&plan)?;
-        let ledger = Ledger::new(&plan, Inventory::take().await?);
+        let ledger = Ledger::new(&plan);
         ledger.write()?;
-        let cgroup = Cgroup::make_lab()?;
+        // The last thing that can fail: a ledger left alone would speak of a lab that never was.
+        let cgroup = match Cgroup::make_lab() {
+            Ok(cgroup) => cgroup,
+            Err(error) => {
+                Ledger::remove()?;
+                return Err(error.into());
+            }
+        };
         let values = Values::new(plan.values.clone());
         let (plan, backgrounds, next) = (Rc::new(plan), BTreeMap::new(), Cell::new(0));
         Ok(Self { plan, values, backgrounds, cgroup, ledger, lock, next })
@@ -82,6 +89,37 @@ impl Lab {
         std::iter::once(Place::Root).chain(named).collect()
     }
 
+    /// Notes in the ledger what is there before a step.
+    ///
+    /// # Errors
+    /// What taking the inventory, or writing the ledger, may say.
+    pub async fn begin_step(&mut self) -> Result<(), Error> {
+        self.ledger.step_begins(Inventory::take().await?);
+        self.ledger.write()
+    }
+
+    /// Notes in the ledger what a step has made.
+    ///
+    /// # Errors
+    /// As [`Self::begin_step`].
+    pub async fn end_step(&mut self) -> Result<(), Error> {
+        self.ledger.step_is_over(&Inventory::take().await?);
+        self.ledger.write()
+    }
+
+    /// Leaves the lab standing. Only the lock goes: cgroup, ledger and processes stay.
+    pub async fn keep(self) -> Removal {
+        let Self { backgrounds, lock, .. } = self;
+        let mut removal = Removal::default();
+        for (name, background) in backgrounds {
+            if let Err(error) = background.leave().await {
+                removal.errors.push(format!("background `{name}`: {error}"));
+            }
+        }
+        drop(lock);
+        removal
+    }
+
     /// Ends the lab: everything that it made goes.
     pub async fn end(self) -> Removal {
         let Self { ledger, lock, .. } = self;
@@ -94,12 +132,14 @@ impl Lab {
 /// Returns the id of a lab that an earlier session left and that nobody runs now.
 ///
 /// # Errors
-/// What taking the lock or reading the ledger may say.
+/// What looking for the lock or reading the ledger may say.
 pub fn left_behind() -> Result<Option<String>, Error> {
-    match Lock::take()? {
-        Some(_lock) => Ok(Ledger::read()?.map(|ledger| ledger.lab)),
-        None => Ok(None),
+    if Lock::is_taken()? {
+        return Ok(None);
     }
+    let ledger = Ledger::read()?;
+    // Looked at again: another session may have opened its lab since.
+    if Lock::is_taken()? { Ok(None) } else { Ok(ledger.map(|ledger| ledger.lab)) }
 }
 
 /// Removes a lab that an earlier session left; nothing is there to remove if there is none.

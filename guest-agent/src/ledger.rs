@@ -1,15 +1,19 @@
-//! The ledger: what was there before a lab, and what the lab said it would make.
+//! The ledger: what the lab said it would make, and what appeared while its steps ran.
 //!
 //! It is on disk before anything is made, so that a later agent can remove what a killed one
-//! left. What is not in the baseline was made since; what is in it is never touched.
+//! left: during a step it says what was there before the step. What appears between two steps was
+//! made by the learner, and is never touched.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use netlab_protocol::{Place, Plan};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -30,9 +34,9 @@ const LEDGER: &str = "/run/netlab/ledger.json";
 const NEW_LEDGER: &str = "/run/netlab/ledger.json.new";
 
 /// Version of the ledger's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// What was there before a lab, and what the lab makes.
+/// What a lab makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
@@ -45,17 +49,17 @@ pub struct Ledger {
     pub files: Vec<String>,
     /// Folders with `/etc` files for those namespaces, but for such as were there before.
     pub etc_folders: Vec<PathBuf>,
-    /// What was there before.
-    pub baseline: Inventory,
+    /// What steps that are over have made and is still there.
+    made: Inventory,
+    /// What was there before the step that runs, or that was broken off.
+    before_step: Option<Inventory>,
 }
 
-/// What a guest has of the things that labs make.
+/// What the guest's first namespace has of the things that labs make.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// Named network namespaces.
-    pub namespaces: BTreeSet<String>,
-    /// Interfaces of the first namespace that `ip link` can remove.
+    /// Interfaces that `ip link` can remove.
     pub interfaces: BTreeSet<String>,
     /// Open vSwitch bridges.
     pub bridges: BTreeSet<String>,
@@ -65,7 +69,7 @@ impl Inventory {
     /// Asks the kernel and the switch.
     ///
     /// # Errors
-    /// What listing namespaces, interfaces or bridges may say.
+    /// What listing interfaces or bridges may say.
     pub async fn take() -> Result<Self, Error> {
         let links = Netlink::open(&Place::Root).await?.links().await?;
         let removable = links.into_iter().filter(|link| match link.kind {
@@ -74,28 +78,36 @@ impl Inventory {
             Kind::Openvswitch | Kind::Physical => false,
         });
         Ok(Self {
-            namespaces: netns::names()?.into_iter().collect(),
             interfaces: removable.map(|link| link.name).collect(),
             bridges: switch::bridge_names().await?.into_iter().collect(),
         })
     }
 
-    /// Returns what is here and not in an earlier inventory.
-    pub fn since(&self, earlier: &Self) -> Self {
-        let new = |now: &BTreeSet<String>, then: &BTreeSet<String>| {
-            now.difference(then).cloned().collect::<BTreeSet<_>>()
-        };
+    fn without(&self, earlier: &Self) -> Self {
         Self {
-            namespaces: new(&self.namespaces, &earlier.namespaces),
-            interfaces: new(&self.interfaces, &earlier.interfaces),
-            bridges: new(&self.bridges, &earlier.bridges),
+            interfaces: &self.interfaces - &earlier.interfaces,
+            bridges: &self.bridges - &earlier.bridges,
+        }
+    }
+
+    fn both(&self, other: &Self) -> Self {
+        Self {
+            interfaces: &self.interfaces & &other.interfaces,
+            bridges: &self.bridges & &other.bridges,
+        }
+    }
+
+    fn either(&self, other: &Self) -> Self {
+        Self {
+            interfaces: &self.interfaces | &other.interfaces,
+            bridges: &self.bridges | &other.bridges,
         }
     }
 }
 
 impl Ledger {
     /// Begins a ledger for a plan.
-    pub fn new(plan: &Plan, baseline: Inventory) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let etc_folder = |name: &String| Path::new(netns::ETC_FOLDER).join(name);
         Self {
             version: VERSION,
@@ -103,8 +115,28 @@ impl Ledger {
             namespaces: plan.namespaces.clone(),
             files: plan.files.clone(),
             etc_folders: plan.namespaces.iter().map(etc_folder).filter(|it| !it.exists()).collect(),
-            baseline,
+            made: Inventory::default(),
+            before_step: None,
         }
+    }
+
+    /// Notes, before a step, what is there. A step that was broken off before is over now.
+    pub fn step_begins(&mut self, now: Inventory) {
+        self.step_is_over(&now);
+        self.before_step = Some(now);
+    }
+
+    /// Notes, after a step, what the step has made.
+    pub fn step_is_over(&mut self, now: &Inventory) {
+        self.made = self.made_of(now);
+        self.before_step = None;
+    }
+
+    /// Returns what of all that is there now the lab has made.
+    pub fn made_of(&self, now: &Inventory) -> Inventory {
+        let new = self.before_step.as_ref().map(|before| now.without(before)).unwrap_or_default();
+        // What is gone is forgotten: whoever makes one of that name later owns it.
+        self.made.either(&new).both(now)
     }
 
     /// Reads the ledger that an earlier session left.
@@ -163,6 +195,9 @@ impl Ledger {
 }
 
 /// The right to have a lab in this guest; given up when dropped, or by the kernel on death.
+///
+/// It is a record lock of the open file, since such a lock can be looked at without being taken:
+/// a session that only looks must not keep another one from its lab.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
 
@@ -172,56 +207,106 @@ impl Lock {
     /// # Errors
     /// [`Error::File`].
     pub fn take() -> Result<Option<Self>, Error> {
-        let (folder, path) = (Path::new(FOLDER), Path::new(LOCK));
+        let folder = Path::new(FOLDER);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(Error::file("make", folder))?;
+        Self::take_at(Path::new(LOCK))
+    }
+
+    /// Says whether a session has the lock.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn is_taken() -> Result<bool, Error> {
+        Self::is_taken_at(Path::new(LOCK))
+    }
+
+    fn take_at(path: &Path) -> Result<Option<Self>, Error> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path).map_err(Error::file("open", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+            Ok(_) => Ok(Some(Self(file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+            Err(errno) => Err(Error::file("lock", path)(errno.into())),
         }
     }
+
+    fn is_taken_at(path: &Path) -> Result<bool, Error> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::file("open", path)(error)),
+        };
+        // The kernel puts the lock that stands in the way here, or says that none does.
+        let mut found = whole_file();
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found))
+            .map_err(|errno| Error::file("look for the lock of", path)(errno.into()))?;
+        Ok(i32::from(found.l_type) != libc::F_UNLCK)
+    }
+}
+
+/// An exclusive lock of a file from its first byte to its end, however long.
+fn whole_file() -> libc::flock {
+    // The constants are small; the kernel's own fields are 16 bits wide.
+    let (l_type, l_whence) = (libc::F_WRLCK as libc::c_short, libc::SEEK_SET as libc::c_short);
+    libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
+    fn inventory(interfaces: &[&str], bridges: &[&str]) -> Inventory {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Inventory { interfaces: names(interfaces), bridges: names(bridges) }
     }
 
-    fn inventory(namespaces: &[&str], interfaces: &[&str], bridges: &[&str]) -> Inventory {
-        Inventory {
-            namespaces: names(namespaces),
-            interfaces: names(interfaces),
-            bridges: names(bridges),
-        }
-    }
-
-    #[test]
-    fn what_was_there_before_is_never_new() {
-        let before = inventory(&["green"], &["docker0", "gone"], &["br-int"]);
-        let now = inventory(&["green", "red"], &["docker0", "veth-r"], &["br-int", "ovs1"]);
-        assert_eq!(now.since(&before), inventory(&["red"], &["veth-r"], &["ovs1"]));
-    }
-
-    #[test]
-    fn a_ledger_reads_back_and_another_version_is_refused_with_both_named() {
-        let ledger = Ledger {
+    fn ledger() -> Ledger {
+        Ledger {
             version: VERSION,
             lab: "2".to_owned(),
             namespaces: vec!["red".to_owned()],
             files: vec!["/run/dhcp-r.leases".to_owned()],
             etc_folders: vec!["/etc/netns/red".into()],
-            baseline: inventory(&[], &["eth0"], &[]),
-        };
-        let text = serde_json::to_vec(&ledger).unwrap();
-        assert_eq!(Ledger::parse(&text).unwrap(), ledger);
-        let later = serde_json::to_vec(&Ledger { version: 9, ..ledger }).unwrap();
-        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 1");
+            made: inventory(&["veth-r"], &["ovs1"]),
+            before_step: Some(inventory(&["docker0"], &[])),
+        }
+    }
+
+    #[test]
+    fn a_lock_can_be_looked_at_while_it_is_taken_and_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!Lock::is_taken_at(&path).unwrap(), "there is no file yet");
+        let lock = Lock::take_at(&path).unwrap().unwrap();
+        assert!(Lock::is_taken_at(&path).unwrap());
+        assert!(Lock::take_at(&path).unwrap().is_none());
+        drop(lock);
+        assert!(!Lock::is_taken_at(&path).unwrap());
+        assert!(Lock::take_at(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_appears_during_steps_is_the_labs_and_the_rest_is_not() {
+        let mut ledger = Ledger { made: Inventory::default(), before_step: None, ..ledger() };
+        ledger.step_begins(inventory(&["docker0"], &["br-int"]));
+        ledger.step_is_over(&inventory(&["docker0", "veth-r", "veth-b"], &["br-int", "ovs1"]));
+        // Between the steps: `mine` comes, and `veth-b` is replaced.
+        ledger.step_begins(inventory(&["docker0", "veth-r", "mine"], &["br-int", "ovs1", "br0"]));
+        let broken_off = ["docker0", "veth-r", "mine", "veth-b", "late"];
+        let now = inventory(&broken_off, &["br-int", "ovs1", "br0"]);
+        assert_eq!(ledger.made_of(&now), inventory(&["veth-r", "veth-b", "late"], &["ovs1"]));
+        ledger.step_is_over(&inventory(&["docker0", "veth-r", "mine"], &["ovs1", "br0"]));
+        let now = inventory(&["veth-r", "mine", "veth-b"], &["ovs1", "br0"]);
+        assert_eq!(ledger.made_of(&now), inventory(&["veth-r"], &["ovs1"]));
+    }
+
+    #[test]
+    fn a_ledger_reads_back_and_another_version_is_refused_with_both_named() {
+        let text = serde_json::to_vec(&ledger()).unwrap();
+        assert_eq!(Ledger::parse(&text).unwrap(), ledger());
+        let later = serde_json::to_vec(&Ledger { version: 9, ..ledger() }).unwrap();
+        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 2");
     }
 }

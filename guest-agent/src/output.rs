@@ -1,8 +1,9 @@
 //! What commands print: pipes that survive the agent, and a tap that counts what passes.
 //!
-//! A command's ends of its pipes are open for reading too. So a daemon that it leaves behind, in
-//! a lab that is kept, does not die of a broken pipe when the agent has gone. It also means that
-//! such a pipe never ends by itself: a command is over when its process is.
+//! A command's ends of its pipes are open for reading too. So a daemon that it leaves behind does
+//! not die of a broken pipe when the agent is killed; in a lab that is kept, somebody goes on
+//! reading, so that it does not wait for ever at a full pipe either. It also means that a pipe
+//! may stay open after its command: a command is over when its process is.
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -17,6 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::error::Error;
+use crate::exec;
 use crate::wire::Outbox;
 
 /// Largest piece of output in one event, in bytes: small enough to arrive as it is printed.
@@ -103,11 +105,18 @@ impl Pipes {
     /// # Errors
     /// [`Error::System`] if a pipe can't be read.
     pub async fn drain(&mut self, tap: &mut Tap) -> Result<(), Error> {
-        for (stream, pipe) in [(Stream::Stdout, &self.stdout), (Stream::Stderr, &self.stderr)] {
+        for (stream, pipe, is_open) in [
+            (Stream::Stdout, &self.stdout, &mut self.stdout_is_open),
+            (Stream::Stderr, &self.stderr, &mut self.stderr_is_open),
+        ] {
             let mut drained = 0;
             while drained < DRAINED_BYTES {
                 match read(pipe, &mut self.stdout_buffer) {
-                    Ok(0) | Err(Errno::EAGAIN) => break,
+                    Ok(0) => {
+                        *is_open = false;
+                        break;
+                    }
+                    Err(Errno::EAGAIN) => break,
                     Ok(count) => {
                         drained += count;
                         tap.take(stream, &self.stdout_buffer[..count]).await;
@@ -115,6 +124,20 @@ impl Pipes {
                     Err(Errno::EINTR) => {}
                     Err(errno) => return Err(unreadable(errno.into())),
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves what is still open to a reader that outlives the agent.
+    ///
+    /// # Errors
+    /// [`Error::System`] or [`Error::Helper`] if there can't be one.
+    pub fn leave(self) -> Result<(), Error> {
+        let Self { stdout, stderr, stdout_is_open, stderr_is_open, .. } = self;
+        for (pipe, is_open) in [(stdout, stdout_is_open), (stderr, stderr_is_open)] {
+            if is_open {
+                exec::drain(pipe.into_blocking_fd().map_err(unreadable)?)?;
             }
         }
         Ok(())

@@ -107,8 +107,8 @@ impl Session {
                 let lab = self.lab.take();
                 let lab =
                     lab.ok_or_else(|| refused("close a lab".to_owned(), "while none is open"))?;
-                // Kept, only the lock goes: cgroup, ledger and processes stay as they are.
-                let removal = if keep { Removal::default() } else { lab.end().await };
+                // Either way the lock is given up before the host hears of it.
+                let removal = if keep { lab.keep().await } else { lab.end().await };
                 self.tell_closed(removal).await;
             }
             Request::Reset => {
@@ -148,12 +148,13 @@ impl Session {
             return Ok(Next::End);
         }
         journal::note("the step was broken off");
+        lab.end_step().await?;
         outbox.send(Event::StepEnded { step: index, passed: false, millis: 0 }).await;
         Ok(Next::Request)
     }
 
     async fn tell_closed(&self, removal: Removal) {
-        let Removal { removed, errors } = removal;
+        let Removal { removed, errors } = removal.abridged();
         self.outbox.send(Event::Closed { removed, errors }).await;
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use netlab_protocol::plan::{Background as Planned, Command, ExitRule};
+use netlab_protocol::plan::{Background as Planned, Command, ExitRule, pid_value};
 use netlab_protocol::{Action, Event, Exit, Failure, Witness};
 use tokio::time::Instant;
 
 use crate::background::Background;
 use crate::counterfactual;
+use crate::error::Error;
 use crate::exec;
 use crate::lab::Lab;
 use crate::output::Tap;
@@ -25,10 +26,24 @@ pub struct Stopped;
 pub async fn run(lab: &mut Lab, index: u32, outbox: &Outbox) -> bool {
     let begun = Instant::now();
     outbox.send(Event::StepStarted { step: index }).await;
-    let passed = run_all(lab, index, outbox).await.is_ok();
+    let passed = match run_recorded(lab, index, outbox).await {
+        Ok(passed) => passed,
+        Err(error) => {
+            outbox.send(Event::Failed(error.into())).await;
+            false
+        }
+    };
     let millis = milliseconds(begun.elapsed());
     outbox.send(Event::StepEnded { step: index, passed, millis }).await;
     passed
+}
+
+/// Runs it, and keeps the ledger of what it makes.
+async fn run_recorded(lab: &mut Lab, index: u32, outbox: &Outbox) -> Result<bool, Error> {
+    lab.begin_step().await?;
+    let passed = run_all(lab, index, outbox).await.is_ok();
+    lab.end_step().await?;
+    Ok(passed)
 }
 
 async fn run_all(lab: &mut Lab, index: u32, outbox: &Outbox) -> Result<(), Stopped> {
@@ -124,7 +139,7 @@ async fn start_background(
     let background = Background::start(planned, &lab.values, cgroup, outbox).await?;
     let (name, pid) = (planned.name.clone(), background.pid);
     lab.backgrounds.insert(name.clone(), background);
-    let value = pid_name(&name);
+    let value = pid_value(&name);
     let millis = milliseconds(begun.elapsed());
     outbox.send(Event::BackgroundReady { name, pid, millis }).await;
     keep(lab, &value, pid.to_string(), outbox).await;
@@ -134,11 +149,6 @@ async fn start_background(
 async fn keep(lab: &mut Lab, name: &str, value: String, outbox: &Outbox) {
     lab.values.keep(name, &value);
     outbox.send(Event::Kept { name: name.to_owned(), value }).await;
-}
-
-/// Returns the name under which a background command's process id is known.
-fn pid_name(background: &str) -> String {
-    format!("{}_PID", background.to_uppercase().replace('-', "_"))
 }
 
 fn is_right(rule: ExitRule, exit: Exit) -> bool {
@@ -151,7 +161,7 @@ fn is_right(rule: ExitRule, exit: Exit) -> bool {
 
 fn rule_words(rule: ExitRule) -> String {
     match rule {
-        ExitRule::Code(code) => format!("exit status {code}"),
+        ExitRule::Code(code) => Exit::Code(code).to_string(),
         ExitRule::Any => "an exit status".to_owned(),
     }
 }
@@ -193,10 +203,5 @@ mod tests {
         assert_eq!(value(b" \n"), Err("some output".to_owned()));
         assert_eq!(value(&[0xff]), Err("UTF-8 output".to_owned()));
         assert_eq!(value(&[b'x'; 4097]), Err("at most 4096 bytes of output".to_owned()));
-    }
-
-    #[test]
-    fn a_process_id_is_known_by_the_name_in_capitals() {
-        assert_eq!(pid_name("dhcp-r"), "DHCP_R_PID");
     }
 }

@@ -35,7 +35,15 @@ pub struct Removal {
     pub errors: Vec<String>,
 }
 
+/// How many things are told by name: thousands would not fit into one message, nor onto a screen.
+const TOLD: usize = 200;
+
 impl Removal {
+    /// Shortens both lists to what the host is told.
+    pub fn abridged(self) -> Self {
+        Self { removed: abridge(self.removed), errors: abridge(self.errors) }
+    }
+
     fn note(&mut self, what: String, done: Result<bool, Error>) {
         match done {
             Ok(true) => self.removed.push(what),
@@ -45,13 +53,26 @@ impl Removal {
     }
 }
 
-/// Removes all that was made since the ledger's baseline.
+fn abridge(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(TOLD);
+    if more > 0 {
+        lines.truncate(TOLD);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// Removes all that the ledger says the lab has made, and nothing that a learner made beside it.
 pub async fn remove(ledger: &Ledger) -> Removal {
     let mut removal = Removal::default();
     let cgroup = end_processes(&mut removal).await;
     match Inventory::take().await {
-        Ok(now) => remove_new(&now.since(&ledger.baseline), &mut removal).await,
+        Ok(now) => remove_made(&ledger.made_of(&now), &mut removal).await,
         Err(error) => removal.errors.push(error.to_string()),
+    }
+    for name in ledger.namespaces.iter().rev() {
+        let path = netns::path(&Place::Namespace(name.clone()));
+        removal.note(format!("namespace `{name}`"), remove_namespace(&path));
     }
     for folder in &ledger.etc_folders {
         removal.note(format!("folder `{}`", folder.display()), remove_path(folder));
@@ -91,20 +112,16 @@ async fn end_processes(removal: &mut Removal) -> Option<Cgroup> {
     Some(cgroup)
 }
 
-async fn remove_new(new: &Inventory, removal: &mut Removal) {
-    for bridge in &new.bridges {
+async fn remove_made(made: &Inventory, removal: &mut Removal) {
+    for bridge in &made.bridges {
         let arguments = ["--timeout=10", "--if-exists", "del-br", bridge];
         let done = exec::help("ovs-vsctl", &arguments, SWITCH_LIMIT).await;
         removal.note(format!("bridge `{bridge}`"), done.map(|_| true));
     }
     // Before the namespaces: the kernel takes a removed namespace's veth ends apart in its own
     // time, and the next lab wants the names of the ends in root at once.
-    for name in &new.interfaces {
+    for name in &made.interfaces {
         removal.note(format!("interface `{name}`"), remove_interface(name).await);
-    }
-    for name in &new.namespaces {
-        let path = netns::path(&Place::Namespace(name.clone()));
-        removal.note(format!("namespace `{name}`"), remove_namespace(&path));
     }
 }
 
@@ -138,5 +155,18 @@ fn remove_path(path: &Path) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::file("remove", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_its_rest_counted() {
+        let lines = |count: usize| (0..count).map(|it| it.to_string()).collect::<Vec<_>>();
+        assert_eq!(abridge(lines(200)), lines(200));
+        let cut = abridge(lines(203));
+        assert_eq!((cut.len(), cut[200].as_str()), (201, "and 3 more"));
     }
 }

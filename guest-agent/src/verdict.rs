@@ -51,25 +51,36 @@ impl Wanted {
     }
 }
 
+/// What repeated attempts are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The outcome has to come out right once: the first right one ends it.
+    Right,
+    /// The outcome has to stay right: the first wrong one ends it.
+    Wrong,
+}
+
 /// How a check is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Patience {
     /// One attempt's limit.
     attempt: Duration,
-    /// For how long attempts are repeated until one is right; zero for a single one.
+    /// For how long attempts are repeated at most.
     window: Duration,
+    /// What ends them before.
+    until: Until,
 }
 
 impl Patience {
     fn of(check: &Check, witness: Witness) -> Self {
         let within = Duration::from_millis(check.within_ms);
         let attempt = within.clamp(LEAST_ATTEMPT, ATTEMPT_LIMIT);
-        let window = match (Wanted::of(check, witness), witness) {
-            (Wanted::Failure, Witness::Claim | Witness::Control) => Duration::ZERO,
-            (Wanted::Failure, Witness::Without) => EFFECT_LIMIT,
-            (Wanted::Failure, Witness::Restored) | (Wanted::Success, _) => within,
+        let (window, until) = match (Wanted::of(check, witness), witness) {
+            (Wanted::Failure, Witness::Claim | Witness::Control) => (within, Until::Wrong),
+            (Wanted::Failure, Witness::Without) => (EFFECT_LIMIT, Until::Right),
+            (Wanted::Failure, Witness::Restored) | (Wanted::Success, _) => (within, Until::Right),
         };
-        Self { attempt, window }
+        Self { attempt, window, until }
     }
 }
 
@@ -105,10 +116,9 @@ async fn try_and_tell(
             let outcome = match problem {
                 Some(problem) => Outcome::Unknown(problem),
                 None => {
-                    let patience = Patience::of(check, witness);
                     let attempt =
-                        async || probe::attempt(lab, &check.place, &probe, patience.attempt).await;
-                    insist(wanted, patience.window, attempt).await
+                        async |limit| probe::attempt(lab, &check.place, &probe, limit).await;
+                    insist(wanted, Patience::of(check, witness), attempt).await
                 }
             };
             (words, outcome)
@@ -138,15 +148,25 @@ async fn try_and_tell(
     passed
 }
 
-/// Attempts until the outcome is the wanted one or the window is over; at least once.
-async fn insist<A>(wanted: Wanted, window: Duration, attempt: A) -> Outcome
+/// Attempts, at least once, until the outcome is the one that is waited for or the window is over.
+async fn insist<A>(wanted: Wanted, patience: Patience, attempt: A) -> Outcome
 where
-    A: AsyncFn() -> Outcome,
+    A: AsyncFn(Duration) -> Outcome,
 {
-    let deadline = Instant::now() + window;
+    let deadline = Instant::now() + patience.window;
     loop {
-        let outcome = attempt().await;
-        if wanted.is_met_by(&outcome) || Instant::now() + PAUSE >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Where nothing may come, the last attempt ends with the window and not after it.
+        let limit = match patience.until {
+            Until::Wrong if left + PAUSE < patience.attempt => left.max(LEAST_ATTEMPT),
+            Until::Right | Until::Wrong => patience.attempt,
+        };
+        let outcome = attempt(limit).await;
+        let is_over = match patience.until {
+            Until::Right => wanted.is_met_by(&outcome),
+            Until::Wrong => !wanted.is_met_by(&outcome),
+        };
+        if is_over || Instant::now() + PAUSE >= deadline {
             return outcome;
         }
         sleep(PAUSE).await;
@@ -203,45 +223,58 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_claim_is_tried_once_and_others_until_they_are_right() {
+    fn a_negative_claim_has_to_stay_right_and_others_to_become_it() {
         let seconds = Duration::from_secs;
-        for (negative, witness, window) in [
-            (false, Witness::Claim, seconds(7)),
-            (true, Witness::Claim, Duration::ZERO),
-            (false, Witness::Without, EFFECT_LIMIT),
-            (true, Witness::Without, seconds(7)),
-            (true, Witness::Restored, seconds(7)),
+        for (negative, witness, window, until) in [
+            (false, Witness::Claim, seconds(7), Until::Right),
+            (true, Witness::Claim, seconds(7), Until::Wrong),
+            (false, Witness::Without, EFFECT_LIMIT, Until::Right),
+            (true, Witness::Without, seconds(7), Until::Right),
+            (true, Witness::Restored, seconds(7), Until::Right),
         ] {
             let patience = Patience::of(&check(negative, 7000), witness);
-            assert_eq!(
-                patience,
-                Patience { attempt: seconds(1), window },
-                "{negative} {witness:?}"
-            );
+            let expected = Patience { attempt: seconds(1), window, until };
+            assert_eq!(patience, expected, "{negative} {witness:?}");
         }
         let quick = Patience::of(&check(true, 300), Witness::Claim);
         assert_eq!(quick.attempt, Duration::from_millis(300));
     }
 
-    #[tokio::test]
-    async fn attempts_stop_at_the_first_right_outcome() {
+    /// Attempts of which all but the third fail, and how many were made.
+    async fn third_succeeds(wanted: Wanted, until: Until, window: Duration) -> (bool, usize) {
         let count = Cell::new(0);
-        let attempt = async || {
+        let attempt = async |_limit| {
             count.set(count.get() + 1);
             Outcome::of(count.get() == 3, "")
         };
-        let outcome = insist(Wanted::Success, Duration::from_secs(60), attempt).await;
-        assert_eq!((outcome, count.get()), (Outcome::Yes(String::new()), 3));
+        let patience = Patience { attempt: LEAST_ATTEMPT, window, until };
+        let outcome = insist(wanted, patience, attempt).await;
+        (wanted.is_met_by(&outcome), count.get())
     }
 
-    #[tokio::test]
-    async fn without_a_window_there_is_one_attempt() {
-        let count = Cell::new(0);
-        let attempt = async || {
-            count.set(count.get() + 1);
-            Outcome::Yes(String::new())
+    #[tokio::test(start_paused = true)]
+    async fn attempts_stop_at_the_first_outcome_that_decides() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(third_succeeds(Wanted::Success, Until::Right, minute).await, (true, 3));
+        assert_eq!(third_succeeds(Wanted::Failure, Until::Wrong, minute).await, (false, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_must_not_come_is_waited_for_during_the_whole_window() {
+        let begun = Instant::now();
+        let patience = Patience {
+            attempt: Duration::from_secs(1),
+            window: Duration::from_millis(2500),
+            until: Until::Wrong,
         };
-        insist(Wanted::Failure, Duration::ZERO, attempt).await;
-        assert_eq!(count.get(), 1);
+        let limits = std::cell::RefCell::new(Vec::new());
+        let attempt = async |limit: Duration| {
+            limits.borrow_mut().push(milliseconds(limit));
+            sleep(limit).await;
+            Outcome::No(String::new())
+        };
+        insist(Wanted::Failure, patience, attempt).await;
+        assert_eq!(*limits.borrow(), [1000, 1000, 440]);
+        assert_eq!(begun.elapsed(), patience.window);
     }
 }

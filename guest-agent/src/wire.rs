@@ -116,17 +116,22 @@ fn write_events(hello: &[u8], mut events: mpsc::Receiver<Event>) {
         return;
     }
     while let Some(event) = events.blocking_recv() {
-        let frame = match encode(&event) {
-            Ok(frame) => frame,
-            Err(error) => {
-                Error::Frame(error).log();
-                continue;
-            }
-        };
+        let Some(frame) = frame_of(&event) else { continue };
         if output.write_all(&frame).and_then(|()| output.flush()).is_err() {
             return;
         }
     }
+}
+
+/// Returns an event's frame. The host waits for an answer: instead of one that no frame holds, it
+/// gets the reason.
+fn frame_of(event: &Event) -> Option<Vec<u8>> {
+    let refused = match encode(event) {
+        Ok(frame) => return Some(frame),
+        Err(error) => Error::Unsent(error),
+    };
+    refused.log();
+    encode(&Event::Failed(refused.into())).map_err(|error| Error::Unsent(error).log()).ok()
 }
 
 fn read_requests(requests: &mpsc::Sender<Result<Request, Error>>, seen: &watch::Sender<Seen>) {
@@ -164,5 +169,25 @@ fn queue_requests(
                 seen.send_modify(|seen| seen.closes += 1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlab_protocol::MAX_FRAME_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn instead_of_an_event_that_is_too_large_the_host_is_told_why() {
+        let event = Event::Kept { name: "X".to_owned(), value: "x".repeat(MAX_FRAME_BYTES) };
+        let mut decoder = Decoder::default();
+        decoder.push(&frame_of(&event).unwrap());
+        let Event::Failed(failure) = decoder.message().unwrap().unwrap() else { panic!() };
+        assert_eq!(
+            failure.to_string(),
+            "could not tell the host what happened: a frame of 1048617 bytes is over the limit of \
+             1048576 (`netlab shell` shows what is there)"
+        );
     }
 }

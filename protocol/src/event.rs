@@ -1,5 +1,7 @@
 //! What the agent tells the host while it works: facts, never colour or layout.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Place;
@@ -125,6 +127,28 @@ pub enum Exit {
     TimedOut,
 }
 
+impl Exit {
+    /// Says what the command did: `ended with exit status 2`.
+    pub fn deed(self) -> String {
+        match self {
+            Self::Code(_) => format!("ended with {self}"),
+            Self::Signal(_) => format!("was {self}"),
+            Self::TimedOut => "did not end within its time limit".to_owned(),
+        }
+    }
+}
+
+/// As a noun: `exit status 2`.
+impl fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(formatter, "exit status {code}"),
+            Self::Signal(signal) => write!(formatter, "killed by signal {signal}"),
+            Self::TimedOut => formatter.write_str("killed at its time limit"),
+        }
+    }
+}
+
 /// What came of one claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,7 +192,7 @@ pub enum Witness {
 #[serde(tag = "failure", rename_all = "snake_case")]
 pub enum Failure {
     /// A command of a step ended otherwise than its step demands.
-    #[error("`{text}` in {place} {}", ended(.exit, .expected))]
+    #[error("`{text}` in {place} {}, expected {expected}", .exit.deed())]
     Command {
         /// Line of the lab file, from 1.
         line: u32,
@@ -228,10 +252,18 @@ pub enum Failure {
     },
 }
 
-fn ended(exit: &Exit, expected: &str) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with exit status {code}, expected {expected}"),
-        Exit::Signal(signal) => format!("was killed by signal {signal}, expected {expected}"),
-        Exit::TimedOut => format!("did not end within its time limit, expected {expected}"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_told_as_a_noun_and_as_a_deed() {
+        for (exit, noun, deed) in [
+            (Exit::Code(2), "exit status 2", "ended with exit status 2"),
+            (Exit::Signal(9), "killed by signal 9", "was killed by signal 9"),
+            (Exit::TimedOut, "killed at its time limit", "did not end within its time limit"),
+        ] {
+            assert_eq!((exit.to_string().as_str(), exit.deed().as_str()), (noun, deed));
+        }
     }
 }

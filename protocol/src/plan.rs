@@ -125,6 +125,12 @@ pub struct Background {
     pub within_ms: u64,
 }
 
+/// Returns the name under which a background command's process id is known: `dhcp-r` gives
+/// `DHCP_R_PID`.
+pub fn pid_value(background: &str) -> String {
+    format!("{}_PID", background.to_ascii_uppercase().replace('-', "_"))
+}
+
 /// The sign that a background command is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -192,5 +198,15 @@ impl From<Place> for String {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_id_is_known_by_the_name_in_capitals() {
+        assert_eq!(pid_value("dhcp-r"), "DHCP_R_PID");
     }
 }

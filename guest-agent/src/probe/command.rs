@@ -41,7 +41,7 @@ pub async fn attempt(
 }
 
 fn judge(probe: &CommandProbe, exit: Exit, stdout: &str) -> Outcome {
-    let status = exec::words(exit);
+    let status = exit.to_string();
     match exit {
         Exit::Code(code) if code == probe.exit => {}
         Exit::Code(code) if !SHELL_FAILURES.contains(&code) => return Outcome::No(status),

@@ -1,16 +1,16 @@
 //! `frames`: a capture holds a frame of a sender, with a VLAN tag or without one.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
 use netlab_protocol::check::FramesProbe;
 
 use super::capture::{self, Frame};
-use super::{Outcome, Words};
+use super::{Outcome, Words, file};
 use crate::error::Error;
 use crate::netlink::parse_mac;
+
+/// Largest capture that is read, in bytes: a lab's own takes some kilobytes.
+const LARGEST_BYTES: u64 = 64 << 20;
 
 /// Says what is expected.
 pub fn words(probe: &FramesProbe) -> Words {
@@ -24,18 +24,14 @@ pub fn words(probe: &FramesProbe) -> Words {
 }
 
 /// Tries once.
-pub fn attempt(probe: &FramesProbe) -> Result<Outcome, Error> {
-    let path = Path::new(&probe.file);
-    match fs::read(path) {
-        Ok(file) => Ok(match capture::parse(&file) {
-            Ok(frames) => judge(probe, &frames),
-            Err(problem) => Outcome::Unknown(format!("`{}`: {problem}", probe.file)),
-        }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Ok(Outcome::No(format!("there is no file `{}`", probe.file)))
-        }
-        Err(error) => Err(Error::file("read", path)(error)),
-    }
+pub async fn attempt(probe: &FramesProbe) -> Result<Outcome, Error> {
+    let Some(file) = file::read(&probe.file, LARGEST_BYTES).await? else {
+        return Ok(Outcome::No(format!("there is no file `{}`", probe.file)));
+    };
+    Ok(match capture::parse(&file) {
+        Ok(frames) => judge(probe, &frames),
+        Err(problem) => Outcome::Unknown(format!("`{}`: {problem}", probe.file)),
+    })
 }
 
 fn judge(probe: &FramesProbe, frames: &[Frame]) -> Outcome {

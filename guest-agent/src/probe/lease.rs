@@ -1,13 +1,12 @@
 //! `lease`: dnsmasq's lease file has an entry for a client.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
-
 use netlab_protocol::check::LeaseProbe;
 
-use super::{Outcome, Words};
+use super::{Outcome, Words, file};
 use crate::error::Error;
+
+/// Largest lease file that is read, in bytes: some ten thousand leases.
+const LARGEST_BYTES: u64 = 1 << 20;
 
 /// Says what is expected.
 pub fn words(probe: &LeaseProbe) -> Words {
@@ -17,15 +16,11 @@ pub fn words(probe: &LeaseProbe) -> Words {
 }
 
 /// Tries once.
-pub fn attempt(probe: &LeaseProbe) -> Result<Outcome, Error> {
-    let path = Path::new(&probe.file);
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(judge(probe, &text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Ok(Outcome::No(format!("there is no file `{}`", probe.file)))
-        }
-        Err(error) => Err(Error::file("read", path)(error)),
-    }
+pub async fn attempt(probe: &LeaseProbe) -> Result<Outcome, Error> {
+    Ok(match file::read(&probe.file, LARGEST_BYTES).await? {
+        Some(text) => judge(probe, &String::from_utf8_lossy(&text)),
+        None => Outcome::No(format!("there is no file `{}`", probe.file)),
+    })
 }
 
 /// Reads the file's lines: expiry, MAC address, IPv4 address, host name, client id.

@@ -9,6 +9,7 @@ mod arp;
 mod capture;
 mod command;
 mod expand;
+mod file;
 mod frames;
 mod icmp;
 mod lease;
@@ -125,8 +126,8 @@ pub async fn attempt(lab: &Lab, place: &Place, probe: &Probe, limit: Duration) -
         Probe::Process(name) => owner::attempt(lab, place, name),
         Probe::Same(probe) => namespace_link::attempt(probe, true).await,
         Probe::Differs(probe) => namespace_link::attempt(probe, false).await,
-        Probe::Lease(probe) => lease::attempt(probe),
-        Probe::Frames(probe) => frames::attempt(probe),
+        Probe::Lease(probe) => lease::attempt(probe).await,
+        Probe::Frames(probe) => frames::attempt(probe).await,
         Probe::Rises(probe) => rises::attempt(lab, place, probe, limit).await,
         Probe::Command(probe) => command::attempt(lab, place, probe, limit).await,
     };

@@ -117,6 +117,53 @@ fn a_kept_lab_stands_until_it_is_reset() {
 }
 
 #[test]
+fn in_a_kept_lab_nobody_waits_at_a_full_pipe() {
+    // Each round is a sixteenth of what a pipe holds, on both streams.
+    let chatter = |count: &str| {
+        format!(
+            "echo up; while head -c 4096 /dev/zero && head -c 4096 /dev/zero >&2; \
+             do printf x >> /run/{count}; done"
+        )
+    };
+    let world = World::new();
+    let actions = vec![
+        background("root", "chatter", &chatter("background"), Ready::Log("up".to_owned())),
+        run("root", &format!("({}) &", chatter("daemon"))),
+    ];
+    let mut client = Client::open(&world, &plan(&[], vec![step(actions)]));
+    assert!(client.step(0).passed);
+    client.close(true);
+    client.hang_up();
+    for count in ["background", "daemon"] {
+        world.shell(&format!(
+            "cd /run; begun=$(wc -c < {count}); \
+             timeout 20 sh -c \"until [ \\$(wc -c < {count}) -gt $((begun + 64)) ]; do :; done\""
+        ));
+    }
+    let mut client = Client::connect(&world);
+    client.send(&Request::Reset);
+    client.closed();
+    world.assert_clean();
+    // Who read their output ends with them.
+    world.shell("timeout 20 sh -c 'while pgrep -x cat > /run/cats && [ $(wc -l < /run/cats) -gt 1 ]; do :; done'");
+}
+
+#[test]
+fn what_a_learner_makes_beside_a_kept_lab_survives_its_reset() {
+    let world = World::new();
+    let mut client = Client::open(&world, &rich());
+    assert!(client.step(0).passed);
+    client.close(true);
+    world.shell("ip netns add mine && ip link add own-1 type veth peer name own-2");
+    client.send(&Request::Reset);
+    let removed = client.closed();
+    assert!(removed.contains(&"interface `veth-1`".to_owned()), "{removed:?}");
+    assert_eq!(world.shell("ip netns"), "mine");
+    let links = world.shell("ip -br link | cut -d@ -f1 | cut -d' ' -f1 | sort | xargs");
+    assert_eq!(links, "lo own-1 own-2");
+}
+
+#[test]
 fn what_a_killed_agent_left_is_found_and_reset() {
     let world = World::new();
     let mut client = Client::open(&world, &rich());
@@ -162,7 +209,7 @@ fn names_that_exist_and_needs_that_do_not_are_refused_before_anything_is_made() 
             event => panic!("{event:?}"),
         }
     }
-    assert_eq!(world.shell("ls /run/netlab"), "lab.lock");
+    assert_eq!(world.shell("ls /run/netlab"), "agent.log\nlab.lock");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl World {
         assert_eq!(self.shell("ip netns"), "");
         assert_eq!(self.shell("ip -br link | cut -d' ' -f1"), "lo");
         assert_eq!(self.shell("find /sys/fs/cgroup -mindepth 1 -type d"), "");
-        assert_eq!(self.shell("ls /run/netlab"), "lab.lock");
+        assert_eq!(self.shell("ls /run/netlab"), "agent.log\nlab.lock");
     }
 }
 

@@ -36,11 +36,6 @@ pub fn is_namespace(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// The name under which a background command's process id is kept: `server` gives `SERVER_PID`.
-pub fn pid_value(background: &str) -> String {
-    format!("{}_PID", background.to_ascii_uppercase().replace('-', "_"))
-}
-
 /// Makes an id of a sentence: `red reaches blue` gives `red-reaches-blue`.
 pub fn id_of(sentence: &str) -> String {
     /// Ids are read in lists; a sentence's beginning is enough to tell it apart.
@@ -72,7 +67,6 @@ mod tests {
         assert!(is_value("RED_IP") && is_value("A1") && !is_value("1A") && !is_value("Red"));
         assert!(is_namespace("dhcp-r") && !is_namespace("root") && !is_namespace("a/b"));
         assert!(!is_namespace("..") && !is_namespace("") && !is_namespace(&"a".repeat(65)));
-        assert_eq!(pid_value("dhcp-r"), "DHCP_R_PID");
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! A line is a command; a trailing `\` goes on with the next, and both reach the guest's shell as
 //! they stand. Empty lines and lines that begin with `#` are for the reader.
 
+use netlab_protocol::plan::pid_value;
 use netlab_protocol::{Action, Background, Command, ExitRule, Place};
 
 use super::draft::Item;
 use super::fence::Shell;
 use super::markdown::Fence;
 use super::mistake::{Explain, Found};
-use super::name;
 use super::shell;
 use super::source::{Lines, Located, Span};
 
@@ -175,7 +175,7 @@ fn item(
     let mut gives = Vec::new();
     let action = match (&shell.background, &shell.ready) {
         (Some(background), Some(ready)) => {
-            gives.push(name::pid_value(&background.value));
+            gives.push(pid_value(&background.value));
             Action::Start(Background {
                 line,
                 name: background.value.clone(),
@@ -187,7 +187,7 @@ fn item(
         }
         // A background command without `ready=` has been told; it is read on as a plain one.
         (background, _) => {
-            gives.extend(background.iter().map(|background| name::pid_value(&background.value)));
+            gives.extend(background.iter().map(|background| pid_value(&background.value)));
             let keep = shell.keep.as_ref().map(|keep| keep.value.clone());
             gives.extend(keep.clone());
             let exit = shell.exit.as_ref().map_or(ExitRule::Code(0), |exit| exit.value);

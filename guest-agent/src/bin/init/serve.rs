@@ -26,7 +26,11 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
     loop {
         while let Some(order) = next_order(progress, server.is_some())? {
             match order {
-                Order::SetClock { unix_nanos } => clock::set(unix_nanos)?,
+                Order::SetClock { unix_nanos } => {
+                    if let Err(error) = clock::set(unix_nanos) {
+                        console::say(&format!("the clock stays as it is: {error}"));
+                    }
+                }
                 Order::Begin(_) if server.is_some() => {
                     console::say("a second set of secrets was ignored");
                 }
@@ -40,15 +44,23 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
             console::say("powering off");
             return Ok(());
         }
-        while let Some(status) = reap()? {
-            if let Some(server) = &mut server {
-                server.child_ended(&status);
-            }
-        }
+        reap_all(server.as_mut())?;
         if let Some(server) = &mut server {
             server.serve(signals)?;
+            // A child that ended while another was started made no signal to wake up by.
+            reap_all(Some(server))?;
         }
     }
+}
+
+/// Takes note of all children that have ended.
+fn reap_all(mut server: Option<&mut SshServer>) -> Result<(), InitError> {
+    while let Some(status) = reap()? {
+        if let Some(server) = &mut server {
+            server.child_ended(&status);
+        }
+    }
+    Ok(())
 }
 
 /// Returns the host's next order. One that makes no sense ends a boot, but not a running guest.

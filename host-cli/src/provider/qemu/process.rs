@@ -26,7 +26,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Starts QEMU in a session of its own; what it says goes to the file `log`.
+    /// Starts QEMU in a process group of its own; what it says goes to the file `log`.
     ///
     /// # Errors
     /// [`QemuError::File`] for the log, [`QemuError::Spawn`].

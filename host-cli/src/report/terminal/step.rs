@@ -110,7 +110,7 @@ impl StepView {
             GuestEvent::CommandEnded { exit, .. } => {
                 lines = self.end_outputs(page, |output| output.background.is_none());
                 if *exit != Exit::Code(0) {
-                    let remark = format!("{}, as it should", verdict::ended(*exit));
+                    let remark = format!("{exit}, as it should");
                     lines.extend(page.remark(&remark));
                 }
             }

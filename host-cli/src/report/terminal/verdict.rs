@@ -1,7 +1,7 @@
 //! Verdicts in words: what held, what did not and what was expected, what failed as it should with
 //! the mechanism taken away. The control of a negative claim is told with the claim it belongs to.
 
-use netlab_protocol::{Exit, Failure, Place, Verdict, Witness};
+use netlab_protocol::{Failure, Place, Verdict, Witness};
 
 use super::page::{MARGIN, Page};
 
@@ -46,7 +46,7 @@ pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
     let (line, place) = match failure {
         Failure::Command { line, place, exit, expected, .. } => {
             lines.extend(row(page, "expected", expected));
-            lines.extend(row(page, "actual", &ended(*exit)));
+            lines.extend(row(page, "actual", &exit.to_string()));
             (line, place)
         }
         Failure::Background { line, place, text, .. } => {
@@ -68,7 +68,7 @@ pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
 pub(super) fn summary(failure: &Failure) -> String {
     match failure {
         Failure::Command { text, place, exit, .. } => {
-            format!("`{text}` in {place} {}", did(*exit))
+            format!("`{text}` in {place} {}", exit.deed())
         }
         Failure::Background { name, place, problem, .. } => {
             format!("background \"{name}\" in {place} {problem}")
@@ -96,25 +96,10 @@ fn row(page: &Page, word: &str, text: &str) -> Vec<String> {
     page.hanging(&lead, lead.len(), text, str::to_owned)
 }
 
-fn did(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with exit status {code}"),
-        Exit::Signal(signal) => format!("was killed by signal {signal}"),
-        Exit::TimedOut => "did not end within its time limit".to_owned(),
-    }
-}
-
-/// How a command ended, as a noun.
-pub(super) fn ended(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("killed by signal {signal}"),
-        Exit::TimedOut => "killed at its time limit".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use netlab_protocol::Exit;
+
     use super::*;
     use crate::report::sample;
     use crate::report::terminal::{DEFAULT_INSTANCE, Terminal};
