@@ -15,7 +15,7 @@ use crate::arch::Arch;
 use crate::archive::{Downloads, Mirrors, fetch_all};
 use crate::build::{self, Outputs};
 use crate::error::Error;
-use crate::image::{Image, ImageError, RECORD_FILE, same_file};
+use crate::image::{Image, ImageError};
 use crate::inputs::Inputs;
 use crate::progress::{Progress, ProgressEvent};
 
@@ -160,21 +160,22 @@ impl Store {
     }
 
     /// Builds the image a second time and compares it with the one in the cache, byte by byte.
+    ///
+    /// An image that was altered is reported and left as it is; only an absent one is built first.
     pub fn verify_rebuild(
         &self,
         options: &BuildOptions,
         init: &[u8],
         progress: &dyn Progress,
     ) -> Result<VerifyReport, Error> {
-        let image = self.build(options, init, progress)?;
         let inputs = Inputs::new(options, init)?;
+        let image = self.place(&inputs);
+        if !image.dir.exists() {
+            self.build(options, init, progress)?;
+        }
         let _held = self.lock(progress)?;
         let fresh = self.build_beside(&inputs, options, init, progress)?;
-        let record = image.record()?;
-        let names = record.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE]);
-        let files = names
-            .map(|name| Ok((name.to_owned(), same_file(&image.dir, fresh.path(), name)?)))
-            .collect::<Result<_, ImageError>>()?;
+        let files = image.compare(fresh.path())?;
         Ok(VerifyReport { key: image.key, files })
     }
 

@@ -1,6 +1,7 @@
 //! The cache without any package: names, locks, leftovers and errors.
 
 use super::*;
+use crate::image::RECORD_FILE;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
