@@ -39,8 +39,6 @@ pub struct Image {
     pub initramfs: PathBuf,
     /// The root, a squashfs.
     pub root: PathBuf,
-    /// The list of packages, SPDX in JSON.
-    pub manifest: PathBuf,
     /// What the image is made of, as a short digest.
     pub key: String,
 }
@@ -134,7 +132,6 @@ impl Image {
             kernel: dir.join(arch.kernel_file()),
             initramfs: dir.join(INITRAMFS_FILE),
             root: dir.join(ROOT_FILE),
-            manifest: dir.join(MANIFEST_FILE),
             dir,
             key,
         }

@@ -35,8 +35,6 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// A lock file instead of the one compiled in.
     pub lock: Option<PathBuf>,
-    /// Whether nothing may be fetched.
-    pub offline: bool,
 }
 
 /// The folder of packages and images.
@@ -192,8 +190,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<TempDir, Error> {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
-        let downloads =
-            Downloads { folder: &self.packages, mirrors: &mirrors, offline: options.offline };
+        let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
         fetch_all(&downloads, &inputs.lock.packages, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
