@@ -3,6 +3,8 @@
 //! An image is made in a folder beside its place and renamed there when it is complete, under a
 //! lock of the operating system: of two builds at once, the second waits and finds the work done.
 
+mod tidy;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -153,6 +155,8 @@ impl Store {
             drop(fs::remove_dir_all(&made));
             file_error("rename", &image.dir, source)
         })?;
+        tidy::images(&image, inputs.arch.debian(), progress)?;
+        tidy::packages(&self.packages, &inputs.lock.packages, progress)?;
         progress.event(ProgressEvent::Done);
         Ok(image)
     }
@@ -256,7 +260,10 @@ fn is_intact(image: &Image, progress: &dyn Progress) -> Result<bool, Error> {
         return Ok(false);
     }
     match image.check() {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            tidy::touch(image)?;
+            Ok(true)
+        }
         Err(error @ (ImageError::Altered { .. } | ImageError::OtherFormat { .. })) => {
             progress.event(ProgressEvent::Note(format!("{error}; building it anew")));
             Ok(false)
