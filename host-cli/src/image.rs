@@ -60,7 +60,6 @@ impl ImageSource {
             arch: Arch::Amd64,
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
-            offline: false,
         };
         Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
     }

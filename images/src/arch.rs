@@ -28,14 +28,6 @@ impl Arch {
         }
     }
 
-    /// Returns the folder under /usr/lib that holds this architecture's libraries.
-    pub fn triplet(self) -> &'static str {
-        match self {
-            Self::Amd64 => "x86_64-linux-gnu",
-            Self::Arm64 => "aarch64-linux-gnu",
-        }
-    }
-
     /// Returns the file name of the kernel that QEMU boots.
     ///
     /// On x86 it is the ELF with a PVH entry point, which QEMU starts without firmware; Arm

@@ -59,8 +59,10 @@ pub fn build(
     }
     // The kernel's payload is one long stream: it is unpacked while the root's many blocks are
     // compressed.
-    let (bootable, root) =
-        rayon::join(|| kernel::bootable(inputs.arch, &kernel_package), || output::squashfs(&root));
+    let (bootable, root) = rayon::join(
+        || kernel::bootable(inputs.arch, &kernel_package),
+        || output::squashfs(&root, progress),
+    );
     let mut files = kernel_files(inputs, bootable?);
     files.push((INITRAMFS_FILE, output::initramfs(init, &modules.initramfs).into()));
     files.push((ROOT_FILE, root?.into()));

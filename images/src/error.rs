@@ -70,12 +70,4 @@ impl Error {
             Self::Store(error) => error.hint(),
         }
     }
-
-    /// Says whether the user ended it, so that it is no fault.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(
-            self,
-            Self::Archive(ArchiveError::Cancelled) | Self::Store(StoreError::Cancelled { .. })
-        )
-    }
 }

@@ -39,8 +39,6 @@ pub struct Image {
     pub initramfs: PathBuf,
     /// The root, a squashfs.
     pub root: PathBuf,
-    /// The list of packages, SPDX in JSON.
-    pub manifest: PathBuf,
     /// What the image is made of, as a short digest.
     pub key: String,
 }
@@ -134,7 +132,6 @@ impl Image {
             kernel: dir.join(arch.kernel_file()),
             initramfs: dir.join(INITRAMFS_FILE),
             root: dir.join(ROOT_FILE),
-            manifest: dir.join(MANIFEST_FILE),
             dir,
             key,
         }
@@ -170,6 +167,23 @@ impl Image {
             }
         }
         Ok(())
+    }
+
+    /// Compares this image with a fresh one of the same key in another folder, file by file.
+    ///
+    /// Which files there must be is asked of the fresh one: here the record may be altered as well,
+    /// and what is missing is as different as what was changed.
+    pub fn compare(&self, fresh: &Path) -> Result<Vec<(String, bool)>, ImageError> {
+        let fresh = Self { dir: fresh.to_owned(), ..self.clone() };
+        let record = fresh.record()?;
+        let names = record.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE]);
+        let same = |name: &str| {
+            let path = fresh.dir.join(name);
+            let bytes =
+                fs::read(&path).map_err(|source| ImageError::Unreadable { path, source })?;
+            Ok((name.to_owned(), holds(self.dir.join(name), &bytes)?))
+        };
+        names.map(same).collect()
     }
 
     /// Reads the record and verifies that it is unaltered and belongs to this image.
@@ -223,13 +237,13 @@ pub fn recorded(name: &str, bytes: &[u8]) -> RecordedFile {
     }
 }
 
-/// Says whether two folders hold the same bytes in a file.
-pub fn same_file(left: &Path, right: &Path, name: &str) -> Result<bool, ImageError> {
-    let read = |folder: &Path| {
-        let path = folder.join(name);
-        fs::read(&path).map_err(|source| ImageError::Unreadable { path, source })
-    };
-    Ok(read(left)? == read(right)?)
+/// Says whether a file is there with just these bytes.
+fn holds(path: PathBuf, bytes: &[u8]) -> Result<bool, ImageError> {
+    match fs::read(&path) {
+        Ok(found) => Ok(found == bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(ImageError::Unreadable { path, source }),
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +297,26 @@ mod tests {
             write(&path, &good);
         }
         image.check().unwrap();
+    }
+
+    #[test]
+    fn a_comparison_names_what_was_altered_and_leaves_it_so() {
+        let (folder, fresh) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (old, _) = (image(folder.path()), image(fresh.path()));
+        let rows = |same: [bool; 3]| {
+            let names = ["vmlinux", ROOT_FILE, RECORD_FILE].map(str::to_owned);
+            names.into_iter().zip(same).collect::<Vec<_>>()
+        };
+        assert_eq!(old.compare(fresh.path()).unwrap(), rows([true; 3]));
+        write(&old.root, b"toor");
+        assert_eq!(old.compare(fresh.path()).unwrap(), rows([true, false, true]));
+        assert_eq!(fs::read(&old.root).unwrap(), b"toor");
+        // A record that fits the altered root, and a file that is gone.
+        let mut record = old.record().unwrap();
+        record.files[1] = recorded(ROOT_FILE, b"toor");
+        write(&old.dir.join(RECORD_FILE), &record.sealed().text());
+        fs::remove_file(&old.kernel).unwrap();
+        assert_eq!(old.compare(fresh.path()).unwrap(), rows([false; 3]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod root;
 mod store;
 
 pub use arch::Arch;
-pub use archive::{ArchiveError, default_mirror};
+pub use archive::ArchiveError;
 pub use error::Error;
 pub use image::{Image, ImageError, Record, RecordedFile};
 pub use kernel::KernelError;

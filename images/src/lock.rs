@@ -112,11 +112,12 @@ impl LockError {
     pub fn hint(&self) -> String {
         match self {
             Self::Absent { arch } => {
-                format!("write one for {arch} with `netlab image lock --output FILE`")
+                format!("give one for {arch} with `--image-lock FILE`")
             }
             Self::File { .. } => "check the path and its permissions".to_owned(),
             Self::Malformed { .. } | Self::OtherFormat { .. } | Self::Unfit { .. } => {
-                "make a new one with `netlab image lock`".to_owned()
+                "make a new one with `netlab image lock` and use it with `--image-lock FILE`"
+                    .to_owned()
             }
         }
     }

@@ -3,6 +3,8 @@
 //! An image is made in a folder beside its place and renamed there when it is complete, under a
 //! lock of the operating system: of two builds at once, the second waits and finds the work done.
 
+mod tidy;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use crate::arch::Arch;
 use crate::archive::{Downloads, Mirrors, fetch_all};
 use crate::build::{self, Outputs};
 use crate::error::Error;
-use crate::image::{Image, ImageError, RECORD_FILE, same_file};
+use crate::image::{Image, ImageError};
 use crate::inputs::Inputs;
 use crate::progress::{Progress, ProgressEvent};
 
@@ -35,8 +37,6 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// A lock file instead of the one compiled in.
     pub lock: Option<PathBuf>,
-    /// Whether nothing may be fetched.
-    pub offline: bool,
 }
 
 /// The folder of packages and images.
@@ -155,26 +155,29 @@ impl Store {
             drop(fs::remove_dir_all(&made));
             file_error("rename", &image.dir, source)
         })?;
+        tidy::images(&image, inputs.arch.debian(), progress)?;
+        tidy::packages(&self.packages, &inputs.lock.packages, progress)?;
         progress.event(ProgressEvent::Done);
         Ok(image)
     }
 
     /// Builds the image a second time and compares it with the one in the cache, byte by byte.
+    ///
+    /// An image that was altered is reported and left as it is; only an absent one is built first.
     pub fn verify_rebuild(
         &self,
         options: &BuildOptions,
         init: &[u8],
         progress: &dyn Progress,
     ) -> Result<VerifyReport, Error> {
-        let image = self.build(options, init, progress)?;
         let inputs = Inputs::new(options, init)?;
+        let image = self.place(&inputs);
+        if !image.dir.exists() {
+            self.build(options, init, progress)?;
+        }
         let _held = self.lock(progress)?;
         let fresh = self.build_beside(&inputs, options, init, progress)?;
-        let record = image.record()?;
-        let names = record.files.iter().map(|file| file.name.as_str()).chain([RECORD_FILE]);
-        let files = names
-            .map(|name| Ok((name.to_owned(), same_file(&image.dir, fresh.path(), name)?)))
-            .collect::<Result<_, ImageError>>()?;
+        let files = image.compare(fresh.path())?;
         Ok(VerifyReport { key: image.key, files })
     }
 
@@ -191,8 +194,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<TempDir, Error> {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
-        let downloads =
-            Downloads { folder: &self.packages, mirrors: &mirrors, offline: options.offline };
+        let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
         fetch_all(&downloads, &inputs.lock.packages, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
@@ -258,7 +260,10 @@ fn is_intact(image: &Image, progress: &dyn Progress) -> Result<bool, Error> {
         return Ok(false);
     }
     match image.check() {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            tidy::touch(image)?;
+            Ok(true)
+        }
         Err(error @ (ImageError::Altered { .. } | ImageError::OtherFormat { .. })) => {
             progress.event(ProgressEvent::Note(format!("{error}; building it anew")));
             Ok(false)

@@ -2,7 +2,7 @@
 //!
 //! To add a kind, add a variant to [`Probe`] (its fields are what authors write) and a function
 //! to the agent's `probe` folder. Strings may hold `$NAME`, so addresses are parsed in the guest,
-//! after the values are known; the host parses those that hold none when it validates a lab.
+//! after the values are known; those that hold none are judged by `Probe::validate` before.
 
 use std::fmt;
 use std::str::FromStr;

@@ -16,6 +16,7 @@ pub mod event;
 pub mod frame;
 pub mod hello;
 pub mod plan;
+mod problem;
 pub mod request;
 pub mod topology;
 
@@ -26,5 +27,6 @@ pub use hello::{AGENT_JOURNAL, Hello, HelloMismatch, PROTOCOL_VERSION};
 pub use plan::{
     Action, Background, Command, Counterfactual, ExitRule, Needs, Place, Plan, Ready, Service, Step,
 };
+pub use problem::Problem;
 pub use request::Request;
 pub use topology::{Interface, Namespace, Switch, SwitchPort, Topology};

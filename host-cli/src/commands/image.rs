@@ -17,14 +17,22 @@ pub enum Verb {
     Build,
     /// Resolve the recipe's packages anew, from an index whose signature is verified
     Lock {
-        /// Where to write the lock
-        #[arg(long, value_name = "FILE")]
+        /// Where to write the lock, which `--image-lock` then takes
+        #[arg(long, value_name = "FILE", default_value_os_t = default_lock())]
         output: PathBuf,
     },
     /// Build the image a second time and compare every byte
     Verify,
     /// Print the folder that the image is in
     Path,
+}
+
+/// The architecture whose packages are locked: the guest's.
+const LOCKED_ARCH: Arch = Arch::Amd64;
+
+/// The lock's name in the working folder, where `--output` names no other.
+fn default_lock() -> PathBuf {
+    format!("netlab-{LOCKED_ARCH}.lock.toml").into()
 }
 
 /// One image, as `--json` shows it.
@@ -56,7 +64,7 @@ impl LockRow {
         let megabytes = *download_bytes as f64 / 1e6;
         format!(
             "Debian {release}, kernel {kernel}: {packages} packages, {megabytes:.1} MB, pinned in \
-             {path}\n"
+             {path}\nuse it with `--image-lock {path}`\n"
         )
     }
 }
@@ -96,7 +104,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Lock { output } => {
             let path = output.clone();
             let job =
-                move |images: &ImageSource, reporter: &_| images.lock(Arch::Amd64, &path, reporter);
+                move |images: &ImageSource, reporter: &_| images.lock(LOCKED_ARCH, &path, reporter);
             let summary = images.on_a_thread(&context.reporter, job).await?;
             let row = LockRow::new(summary, &output);
             if context.options.json {

@@ -3,7 +3,9 @@
 //! Whatever key is none of a check's own is its probe, and goes to [`Probe`] as it stands: a new
 //! kind of probe is known here, name and all, without a change.
 
-use netlab_protocol::{Action, Check, Place, Probe};
+use netlab_protocol::check::CommandProbe;
+use netlab_protocol::{Action, Check, Place, Probe, Problem};
+use regex_lite::Regex;
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -205,16 +207,47 @@ fn probe(table: &mut Table<'_>, fence: &Fence, found: &mut Found) -> Option<(Pro
     let kind = key.value.clone();
     let whole = value.span();
     let mut single = DeTable::new();
-    single.insert(Spanned::new(whole.clone(), key.value.into()), value);
+    single.insert(Spanned::new(whole.clone(), key.value.into()), value.clone());
     let single = Spanned::new(whole, DeValue::Table(single));
-    match Probe::deserialize(ValueDeserializer::from(single)) {
-        Ok(probe) => Some((probe, Read { span, uses })),
+    let read = Probe::deserialize(ValueDeserializer::from(single));
+    let (span, problem) = match read {
+        Ok(probe) => match probe.validate().and_then(|()| pattern(&probe)) {
+            Ok(()) => return Some((probe, Read { span, uses })),
+            Err(problem) => {
+                let text = problem.text.as_deref().and_then(|text| place_of(text, &value));
+                (text.map_or(span, |span| fence.locate(&span)), problem.to_string())
+            }
+        },
         Err(error) => {
             let span = error.span().map_or(span, |span| fence.locate(&span));
-            found
-                .push(span, CheckMistake::Probe { kind, problem: in_plain_words(error.message()) });
-            None
+            (span, in_plain_words(error.message()))
         }
+    };
+    found.push(span, CheckMistake::Probe { kind, problem });
+    None
+}
+
+/// Judges the pattern of a `command` with the engine that reads it in the guest. There each
+/// `$NAME` has become literal text, for which a letter stands here.
+fn pattern(probe: &Probe) -> Result<(), Problem> {
+    let Probe::Command(CommandProbe { stdout: Some(pattern), .. }) = probe else {
+        return Ok(());
+    };
+    let names = Regex::new(r"\$[A-Za-z_][A-Za-z0-9_]*");
+    let expanded = names.map(|names| names.replace_all(pattern, "x").into_owned());
+    match expanded.and_then(|expanded| Regex::new(&expanded)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Problem::with(pattern, "pattern", &error.to_string())),
+    }
+}
+
+/// Finds a text in a probe's value, at any depth.
+fn place_of(text: &str, value: &Spanned<DeValue<'_>>) -> Option<Span> {
+    match value.get_ref() {
+        DeValue::String(own) if own == text => Some(value.span()),
+        DeValue::Array(items) => items.iter().find_map(|item| place_of(text, item)),
+        DeValue::Table(items) => items.values().find_map(|item| place_of(text, item)),
+        _ => None,
     }
 }
 

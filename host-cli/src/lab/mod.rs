@@ -31,8 +31,22 @@ pub use mistake::Mistakes;
 pub use model::Lab;
 pub use source::Source;
 
-use mistake::Found;
+use mistake::{Explain, Found};
+use netlab_protocol::{FrameError, MAX_FRAME_BYTES, Request, encode};
 use source::Lines;
+
+/// The plan has no room in the one message that takes it to the guest.
+#[derive(Debug, thiserror::Error)]
+#[error("the lab's plan has {length} bytes, and {MAX_FRAME_BYTES} are the limit")]
+struct PlanTooLarge {
+    length: usize,
+}
+
+impl Explain for PlanTooLarge {
+    fn cure(&self) -> String {
+        "shorten its commands, or make two labs of it".to_owned()
+    }
+}
 
 /// Understands a lab file.
 ///
@@ -45,7 +59,12 @@ pub fn parse(source: &Source) -> Result<Lab, Mistakes> {
     let mut draft = outline::outline(&blocks, &lines, &mut found);
     names::judge(&draft, &lines, &mut found);
     names::complete_ids(&mut draft);
-    match Lab::from_draft(draft) {
+    let lab = Lab::from_draft(draft);
+    let opened = lab.as_ref().map(|lab| encode(&Request::Open(Box::new(lab.plan()))));
+    if let Some(Err(FrameError::TooLarge { length })) = opened {
+        found.push(0..source.text.lines().next().map_or(0, str::len), PlanTooLarge { length });
+    }
+    match lab {
         Some(lab) if found.is_empty() => Ok(lab),
         _ => Err(found.into_mistakes(source)),
     }

@@ -4,6 +4,7 @@
 //! the locked ones, so whatever bears a `.deb` name was verified. A part left by an interrupted
 //! run is continued with a range request. Files already there are hashed again before use.
 
+use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -34,8 +35,6 @@ pub struct Downloads<'a> {
     pub folder: &'a Path,
     /// Mirrors to ask.
     pub mirrors: &'a Mirrors,
-    /// Whether nothing may be fetched.
-    pub offline: bool,
 }
 
 impl Downloads<'_> {
@@ -63,16 +62,11 @@ pub fn fetch_all(
         total: packages.iter().map(|package| package.size).sum(),
         files: packages.len(),
         stopped: AtomicBool::new(false),
+        first_alive: AtomicUsize::new(0),
     };
     let absent = transfer.each(packages, |package| transfer.is_cached(package))?;
     let absent: Vec<&LockedPackage> =
         packages.iter().zip(absent).filter(|(_, cached)| !cached).map(|(p, _)| p).collect();
-    if downloads.offline && !absent.is_empty() {
-        return Err(ArchiveError::Offline {
-            files: absent.len(),
-            bytes: absent.iter().map(|package| package.size).sum(),
-        });
-    }
     transfer.each(&absent, |package| transfer.fetch(package))?;
     Ok(())
 }
@@ -86,6 +80,8 @@ struct Transfer<'a> {
     total: u64,
     files: usize,
     stopped: AtomicBool,
+    /// Mirrors before this one can't be reached.
+    first_alive: AtomicUsize,
 }
 
 impl Transfer<'_> {
@@ -140,15 +136,28 @@ impl Transfer<'_> {
         Ok(true)
     }
 
+    /// Asks one mirror after the other. One that can't be reached is left out from then on, as
+    /// long as another is behind it: waiting for it with every package would take minutes.
     fn fetch(&self, package: &LockedPackage) -> Result<(), ArchiveError> {
-        let mut failure = None;
-        for mirror in self.downloads.mirrors.addresses() {
+        let mirrors = self.downloads.mirrors.addresses();
+        let mut failures = Vec::new();
+        for (at, mirror) in mirrors.iter().enumerate() {
+            let is_last = at + 1 == mirrors.len();
+            if self.first_alive.load(Ordering::Relaxed) > at && !is_last {
+                continue;
+            }
             match self.fetch_from(mirror, package) {
-                Err(error @ ArchiveError::Missing { .. }) => failure = Some(error),
+                Err(error) if weight(&error) > 0 => {
+                    if matches!(error, ArchiveError::Unreachable { .. }) {
+                        self.first_alive.fetch_max(at + 1, Ordering::Relaxed);
+                    }
+                    failures.push(error);
+                }
                 done => return done,
             }
         }
-        Err(failure.unwrap_or(ArchiveError::Cancelled))
+        failures.sort_by_key(|error| Reverse(weight(error)));
+        Err(failures.into_iter().next().unwrap_or(ArchiveError::Cancelled))
     }
 
     fn fetch_from(&self, mirror: &str, package: &LockedPackage) -> Result<(), ArchiveError> {
@@ -221,6 +230,7 @@ impl Transfer<'_> {
             };
             fruitless = if have > before { 0 } else { fruitless + 1 };
             if have < package.size && fruitless >= FRUITLESS_ATTEMPTS {
+                self.subtract(have);
                 return Err(ArchiveError::Unreachable { url: url.to_owned(), reason });
             }
         }
@@ -302,6 +312,17 @@ impl Transfer<'_> {
             return Err(ArchiveError::Cancelled);
         }
         Ok(())
+    }
+}
+
+/// What of several mirrors' failures the user is told: that a package is gone says more than that
+/// one arrives altered, and that more than that a mirror can't be asked. 0 is no mirror's fault.
+fn weight(error: &ArchiveError) -> u8 {
+    match error {
+        ArchiveError::Missing { .. } => 3,
+        ArchiveError::Altered { .. } => 2,
+        ArchiveError::Unreachable { .. } => 1,
+        _ => 0,
     }
 }
 

@@ -63,7 +63,7 @@ pub enum ArchiveError {
         /// The package that has the dependency, or `the recipe`.
         needed_by: String,
     },
-    /// The mirror has no such file.
+    /// The mirror has no such file. `.ci/with-lock` looks for these words.
     #[error("the mirror {mirror} does not have {name} {version}")]
     Missing {
         /// What was asked for: a package, or `index`.
@@ -88,14 +88,6 @@ pub enum ArchiveError {
         url: String,
         /// Expected and found size or digest.
         difference: String,
-    },
-    /// Packages are missing in the cache, and fetching was forbidden.
-    #[error("the cache lacks packages ({files}, {bytes} bytes), and fetching is switched off")]
-    Offline {
-        /// Number of packages.
-        files: usize,
-        /// Their size together.
-        bytes: u64,
     },
     /// The disk has no room left for packages.
     #[error("the disk is full: cannot write `{}`", path.display())]
@@ -139,7 +131,7 @@ impl ArchiveError {
             }
             Self::Missing { .. } => "mirrors drop versions that have been superseded: choose \
                                      another with `--mirror URL`, or pin today's versions with \
-                                     `netlab image lock`"
+                                     `netlab image lock` and use them with `--image-lock FILE`"
                 .to_owned(),
             Self::Unreachable { .. } => "check the connection, or choose another mirror with \
                                          `--mirror URL` or `NETLAB_MIRROR`; what has arrived is \
@@ -148,7 +140,6 @@ impl ArchiveError {
             Self::Altered { .. } => "the mirror or something on the way alters files: choose \
                                      another with `--mirror URL`"
                 .to_owned(),
-            Self::Offline { .. } => "run `netlab image build` once with a connection".to_owned(),
             Self::DiskFull { .. } => {
                 "free some space: packages and image together need 250 MB".to_owned()
             }

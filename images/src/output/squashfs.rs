@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read};
 
 use backhand::compression::Compressor;
 use backhand::kind::Kind;
@@ -16,7 +16,10 @@ use backhand::{BackhandError, FilesystemCompressor, FilesystemWriter, NodeHeader
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::error::Error;
+use crate::progress::Progress;
 use crate::root::{Node, Tree};
+use crate::store::keep_going;
 
 /// Level 15 would make the root 8 % smaller (42.6 instead of 46.1 MB) and take seven times as long
 /// (16 instead of 2 s of processor time), while the user waits for the first guest.
@@ -26,6 +29,9 @@ const ZSTD_LEVEL: i32 = 9;
 /// smaller and every first touch of a file slower.
 const BLOCK_BYTES: u32 = 128 * 1024;
 
+/// What was going on when the user asked to stop.
+const STAGE: &str = "compressing the root";
+
 /// The root could not be written; with everything in memory this is a fault of netlab.
 #[derive(Debug, Error)]
 #[error("the root file system cannot be made: {reason}")]
@@ -34,22 +40,47 @@ pub struct SquashfsError {
 }
 
 /// Makes the file system. Owner is root, and every time is 0, so that equal trees give equal bytes.
-pub fn squashfs(tree: &Tree) -> Result<Vec<u8>, SquashfsError> {
-    let (_, pass) = write(tree, Pass::Collecting(Vec::new()))?;
+///
+/// The user's wish to stop is looked at with every block.
+pub fn squashfs(tree: &Tree, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
+    two_passes(tree, progress).map_err(|error| match keep_going(progress, STAGE) {
+        // The writer can only fail; what it failed of is known here.
+        Err(cancelled) => cancelled.into(),
+        Ok(()) => error.into(),
+    })
+}
+
+fn two_passes(tree: &Tree, progress: &dyn Progress) -> Result<Vec<u8>, SquashfsError> {
+    let (_, pass) = write(tree, Pass::Collecting(Vec::new()), progress)?;
     let prepared = match pass {
-        Pass::Collecting(blocks) => {
-            let compressed: Vec<_> = blocks.par_iter().map(|block| compress(block)).collect();
-            let mut prepared = HashMap::new();
-            for (block, compressed) in blocks.iter().zip(compressed) {
-                let compressed =
-                    compressed.map_err(|error| SquashfsError { reason: error.to_string() })?;
-                prepared.insert(blake3::hash(block), compressed);
-            }
-            prepared
-        }
+        Pass::Collecting(blocks) => blocks
+            .par_iter()
+            .map(|block| {
+                stop_if_cancelled(progress)?;
+                Ok((blake3::hash(block), compress(block)?))
+            })
+            .collect::<io::Result<_>>()
+            .map_err(|error| SquashfsError { reason: error.to_string() })?,
         Pass::Writing(prepared) => prepared,
     };
-    Ok(write(tree, Pass::Writing(prepared))?.0)
+    Ok(write(tree, Pass::Writing(prepared), progress)?.0)
+}
+
+fn stop_if_cancelled(progress: &dyn Progress) -> io::Result<()> {
+    keep_going(progress, STAGE).map_err(io::Error::other)
+}
+
+/// A file's contents, which end in an error when the user asks to stop.
+struct Contents<'a> {
+    bytes: &'a [u8],
+    progress: &'a dyn Progress,
+}
+
+impl Read for Contents<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        stop_if_cancelled(self.progress)?;
+        self.bytes.read(out)
+    }
 }
 
 /// What the compressor does; the writer calls it on its own thread.
@@ -103,7 +134,11 @@ fn compress(block: &[u8]) -> io::Result<Vec<u8>> {
     zstd::bulk::compress(block, ZSTD_LEVEL)
 }
 
-fn write(tree: &Tree, pass: Pass) -> Result<(Vec<u8>, Pass), SquashfsError> {
+fn write(
+    tree: &Tree,
+    pass: Pass,
+    progress: &dyn Progress,
+) -> Result<(Vec<u8>, Pass), SquashfsError> {
     static COMPRESSOR: TwoPass = TwoPass;
     let failed = |error: BackhandError| SquashfsError { reason: error.to_string() };
     let mut writer = FilesystemWriter::default();
@@ -118,7 +153,7 @@ fn write(tree: &Tree, pass: Pass) -> Result<(Vec<u8>, Pass), SquashfsError> {
         match node {
             Node::Directory { mode } => writer.push_dir(path, header(*mode)),
             Node::File { mode, bytes } => {
-                writer.push_file(Cursor::new(bytes.as_ref()), path, header(*mode))
+                writer.push_file(Contents { bytes, progress }, path, header(*mode))
             }
             Node::Symlink { target } => writer.push_symlink(target.as_str(), path, header(0o777)),
         }
@@ -135,8 +170,9 @@ fn write(tree: &Tree, pass: Pass) -> Result<(Vec<u8>, Pass), SquashfsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::{ProgressEvent, Silent};
     use backhand::{FilesystemReader, InnerNode};
-    use std::io::Read;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn tree() -> Tree {
         let mut tree = Tree::default();
@@ -152,16 +188,40 @@ mod tests {
 
     #[test]
     fn equal_trees_give_equal_bytes() {
-        let once = squashfs(&tree()).unwrap();
-        assert!(once == squashfs(&tree()).unwrap());
+        let once = squashfs(&tree(), &Silent).unwrap();
+        assert!(once == squashfs(&tree(), &Silent).unwrap());
         let mut other = tree();
         other.insert("a", Node::File { mode: 0o644, bytes: b"b"[..].into() });
-        assert!(once != squashfs(&other).unwrap());
+        assert!(once != squashfs(&other, &Silent).unwrap());
+    }
+
+    /// Asks to stop after it was asked a number of times.
+    struct Impatient(AtomicUsize);
+
+    impl Progress for Impatient {
+        fn event(&self, _event: ProgressEvent) {}
+
+        fn cancelled(&self) -> bool {
+            let left = |left: usize| Some(left.saturating_sub(1));
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) == Ok(0)
+        }
+    }
+
+    #[test]
+    fn the_user_may_stop_it_at_any_block() {
+        let patience = Impatient(AtomicUsize::new(usize::MAX));
+        squashfs(&tree(), &patience).unwrap();
+        let looks = usize::MAX - patience.0.into_inner();
+        assert!(looks > 10, "{looks}");
+        for patience in 0..looks {
+            let error = squashfs(&tree(), &Impatient(AtomicUsize::new(patience))).unwrap_err();
+            assert_eq!(error.to_string(), "interrupted while compressing the root");
+        }
     }
 
     #[test]
     fn what_went_in_comes_out() {
-        let bytes = squashfs(&tree()).unwrap();
+        let bytes = squashfs(&tree(), &Silent).unwrap();
         let reader = FilesystemReader::from_reader(Cursor::new(bytes)).unwrap();
         let mut found = Tree::default();
         for node in reader.files() {

@@ -15,6 +15,9 @@ use super::tree::Node;
 /// The largest packages are kernels with about 130 MB of files.
 const MAX_UNPACKED_BYTES: u64 = 1 << 30;
 
+/// Memory that is set aside on a header's word; longer files are given more as they arrive.
+const MAX_RESERVED_BYTES: u64 = 1 << 20;
+
 /// Every `ar` archive begins with this.
 const AR_MAGIC: &[u8] = b"!<arch>\n";
 
@@ -50,7 +53,8 @@ fn unpack_limited(
     let mut total = 0;
     for entry in archive.entries().map_err(|error| unreadable(error.to_string()))? {
         let mut entry = entry.map_err(|error| unreadable(error.to_string()))?;
-        total += entry.size();
+        // A header may claim any size, also one that has no room in a sum.
+        total = u64::saturating_add(total, entry.size());
         if total > limit {
             return Err(RootError::TooLarge { package: package.to_owned(), limit });
         }
@@ -92,7 +96,8 @@ fn unpack_limited(
                 }
             }
             EntryType::Regular | EntryType::Continuous => {
-                let mut contents = Vec::with_capacity(entry.size() as usize);
+                let mut contents =
+                    Vec::with_capacity(entry.size().min(MAX_RESERVED_BYTES) as usize);
                 entry.read_to_end(&mut contents).map_err(|error| unreadable(error.to_string()))?;
                 Node::File { mode, bytes: Arc::from(contents) }
             }
@@ -205,6 +210,26 @@ mod tests {
             let expected =
                 format!("the package p has the entry `{path}`, which is refused: {reason}");
             assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
+    fn sizes_that_have_no_room_in_a_sum_are_refused() {
+        for (size, expected) in [
+            (1 << 62, "the package p unpacks to more than 1073741824 bytes"),
+            (u64::MAX, "the package p is not readable: size overflow"),
+        ] {
+            let mut archive = tar::Builder::new(Vec::new());
+            for size in [1, size] {
+                let mut header = tar::Header::new_gnu();
+                header.set_path("a").unwrap();
+                header.set_mode(0o644);
+                header.set_size(size);
+                header.set_cksum();
+                archive.append(&header, &b"x"[..]).unwrap();
+            }
+            let bytes = wrap("data.tar", &archive.into_inner().unwrap());
+            assert_eq!(unpack("p", &bytes).unwrap_err().to_string(), expected);
         }
     }
 

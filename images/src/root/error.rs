@@ -54,7 +54,9 @@ impl RootError {
     pub fn hint(&self) -> String {
         match self {
             Self::Package { .. } | Self::Entry { .. } | Self::TooLarge { .. } => {
-                "make a new lock from another mirror with `netlab image lock --mirror URL`".to_owned()
+                "make a new lock from another mirror with `netlab image lock --mirror URL`, and use it \
+                 with `--image-lock FILE`"
+                    .to_owned()
             }
             Self::Conflict { .. } | Self::Lacking { .. } => {
                 "the recipe and the lock do not fit each other: correct `images/recipe.toml`, or use \

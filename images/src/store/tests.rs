@@ -1,11 +1,12 @@
 //! The cache without any package: names, locks, leftovers and errors.
 
 use super::*;
+use crate::image::RECORD_FILE;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 fn options() -> BuildOptions {
-    BuildOptions { arch: Arch::Amd64, mirror: None, lock: None, offline: false }
+    BuildOptions { arch: Arch::Amd64, mirror: None, lock: None }
 }
 
 /// Hands on every event, and is cancelled when told.
@@ -62,7 +63,6 @@ fn a_second_build_waits_says_so_and_can_be_interrupted() {
         listener.cancelled.store(true, Ordering::Relaxed);
         let error = second.join().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "interrupted while waiting for another build");
-        assert!(error.is_cancelled());
     });
     drop(held);
     store.lock(&listener).unwrap();

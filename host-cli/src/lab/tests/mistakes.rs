@@ -24,7 +24,7 @@ macro_rules! subjects {
 }
 
 subjects! {
-    page header steps words commands namespaces values claims controls counterfactuals carets
+    page header steps words commands namespaces values claims probes controls counterfactuals carets
 }
 
 fn judge(cases: &str) {

@@ -20,3 +20,18 @@ fn windows_line_ends_make_the_same_plan() {
     let windows = parse(&Source { name: "small.md".to_owned(), text: windows }).unwrap().plan();
     assert_eq!(windows, unix);
 }
+
+#[test]
+fn a_plan_that_is_no_message_is_a_mistake() {
+    // Each quotation mark takes two bytes in the plan.
+    let quotes = "\"".repeat(600_000);
+    let text = include_str!("small.md").replacen("ip link", &format!(": {quotes}\nip link"), 1);
+    let mistakes = parse(&Source { name: "small.md".to_owned(), text }).unwrap_err().to_string();
+    let (told, cure) = mistakes.split_once(" and ").unwrap();
+    assert!(told.contains("small.md:1:1: the lab's plan has 12"), "{told}");
+    assert_eq!(
+        cure,
+        "1048576 are the limit\n  1 | # A small lab\n    | ^^^^^^^^^^^^^\n    \
+         = shorten its commands, or make two labs of it"
+    );
+}

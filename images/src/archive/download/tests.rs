@@ -84,7 +84,7 @@ fn package() -> LockedPackage {
 fn fetch(folder: &Path, servers: &[&Server]) -> Result<(), ArchiveError> {
     let addresses = servers.iter().map(|server| server.address.clone()).collect();
     let mirrors = Mirrors::of(addresses);
-    let downloads = Downloads { folder, mirrors: &mirrors, offline: servers.is_empty() };
+    let downloads = Downloads { folder, mirrors: &mirrors };
     fetch_all(&downloads, &[package()], &Silent)
 }
 
@@ -185,26 +185,50 @@ fn the_next_mirror_has_what_the_first_has_not() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (serve(vec![ABSENT]), serve(vec![WHOLE]));
     let error = fetch(folder.path(), &[&first]).unwrap_err();
+    // `.ci/with-lock` looks for these words: it tells a lock that is out of date by them.
     assert_eq!(error.to_string(), format!("the mirror {} does not have dash 0.5", first.address));
     assert!(error.hint().contains("`netlab image lock`"));
     fetch(folder.path(), &[&first, &second]).unwrap();
 }
 
+/// A server that nobody listens at.
+fn gone() -> Server {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Server { address: format!("http://127.0.0.1:{port}/"), ranges: Arc::default() }
+}
+
 #[test]
 fn a_mirror_that_does_not_answer_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let gone = Server { address: format!("http://127.0.0.1:{port}/"), ranges: Arc::default() };
+    let gone = gone();
     let error = fetch(folder.path(), &[&gone]).unwrap_err().to_string();
-    let expected = format!("cannot fetch http://127.0.0.1:{port}/pool/dash.deb: ");
+    let expected = format!("cannot fetch {}pool/dash.deb: ", gone.address);
     assert!(error.starts_with(&expected), "{error}");
 }
 
 #[test]
-fn offline_says_how_much_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    assert_eq!(
-        fetch(folder.path(), &[]).unwrap_err().to_string(),
-        "the cache lacks packages (1, 36 bytes), and fetching is switched off"
-    );
+fn a_dead_or_altering_mirror_is_passed_over() {
+    let altering = serve(vec![Reply { body: EVIL, ..WHOLE }]);
+    for first in [&gone(), &altering] {
+        let folder = tempfile::tempdir().unwrap();
+        fetch(folder.path(), &[first, &serve(vec![WHOLE])]).unwrap();
+        assert_eq!(fs::read(path(folder.path(), "deb")).unwrap(), GOOD);
+    }
+}
+
+#[test]
+fn of_several_failures_the_package_that_is_gone_is_told() {
+    let (absent, altering) = (serve(vec![ABSENT]), serve(vec![Reply { body: EVIL, ..WHOLE }]));
+    let missing = format!("the mirror {} does not have dash 0.5", absent.address);
+    let altered = format!("{}pool/dash.deb is not the file that was locked", altering.address);
+    for (servers, told) in [
+        ([&absent, &gone()], &missing),
+        ([&gone(), &absent], &missing),
+        ([&altering, &absent], &missing),
+        ([&altering, &gone()], &altered),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let error = fetch(folder.path(), &servers).unwrap_err().to_string();
+        assert!(error.starts_with(told), "{error}");
+    }
 }
