@@ -27,6 +27,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => failure = Some(error),
         }
     }
+    match provider::clear_leftovers(context).await {
+        Ok(words) => ended.extend(words),
+        Err(error) => failure = Some(error),
+    }
     print::removed(context.options.json, &ended, "nothing was up")?;
     failure.map_or(Ok(Exit::Good), Err)
 }

@@ -4,6 +4,8 @@
 //! ```text
 //! <home>/cache/                 shared by all instances: packages, images  netlab-images
 //! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
+//! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
+//! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
 //! <home>/i/<name>/id            the client's private key                   ssh/keys
@@ -76,6 +78,16 @@ impl Home {
     /// Which accelerators really work here.
     pub fn accelerator_verdicts(&self) -> PathBuf {
         self.cache().join("accel.json")
+    }
+
+    /// Where accelerators are tried.
+    pub fn trials(&self) -> PathBuf {
+        self.cache.join("trials")
+    }
+
+    /// Held while one is tried.
+    pub fn trials_lock(&self) -> PathBuf {
+        self.trials().join("lock")
     }
 
     /// Folders of all instances.

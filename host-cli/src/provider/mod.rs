@@ -71,6 +71,15 @@ pub trait Provider: Send + Sync {
     fn logs(&self) -> Vec<LogFile>;
 }
 
+/// Ends what killed netlabs left behind that belongs to no instance. Returns, in words, what was
+/// ended; nothing to end is no error.
+///
+/// # Errors
+/// What can't be ended.
+pub async fn clear_leftovers(context: &Context) -> Result<Vec<String>, Error> {
+    Ok(qemu::trial::clear(&context.home).await?)
+}
+
 /// The provider of an instance.
 pub fn open(context: &Context, name: &Name) -> Box<dyn Provider> {
     Box::new(qemu::QemuProvider::of(context, name))

@@ -5,6 +5,7 @@
 pub mod accel;
 pub mod probe;
 pub mod qmp;
+pub mod trial;
 
 mod boot;
 mod channel;

@@ -12,6 +12,7 @@ use super::console::{self, Console};
 use super::discover::Qemu;
 use super::error::QemuError;
 use super::process::Guarded;
+use super::trial::Ground;
 use crate::error::Error;
 use crate::instance::Home;
 use crate::platform::{Accelerator, Platform};
@@ -122,23 +123,28 @@ impl Trials<'_> {
         }
         let circumstances = Circumstances::here(accelerator, self.qemu, &self.artifacts.digest)
             .map_err(QemuError::from)?;
-        let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
-        if freshness == Freshness::Cached
-            && let Some(verdict) = verdicts.find(&circumstances)
-        {
-            return Ok(Finding { verdict: verdict.clone(), cached: true });
+        let earlier = |verdicts: &Verdicts| match freshness {
+            Freshness::Cached => verdicts.find(&circumstances).cloned(),
+            Freshness::Anew => None,
+        };
+        let file = self.home.accelerator_verdicts();
+        if let Some(verdict) = earlier(&Verdicts::read(&file)?) {
+            return Ok(Finding { verdict, cached: true });
         }
-        let verdict = self.boot(accelerator).await?.verdict();
+        let ground = Ground::enter(self.home, self.reporter).await?;
+        // Another netlab may have tried just this while we waited for it.
+        let mut verdicts = Verdicts::read(&file)?;
+        if let Some(verdict) = earlier(&verdicts) {
+            return Ok(Finding { verdict, cached: true });
+        }
+        let verdict = self.boot(&ground, accelerator).await?.verdict();
         verdicts.keep(circumstances, verdict.clone())?;
         Ok(Finding { verdict, cached: false })
     }
 
-    async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
-        let cache = self.home.cache();
-        let folder =
-            std::fs::create_dir_all(&cache).and_then(|()| tempfile::tempdir_in(&cache)).map_err(
-                |source| QemuError::File { action: "make a folder in", path: cache, source },
-            )?;
+    async fn boot(&self, ground: &Ground, accelerator: Accelerator) -> Result<Outcome, QemuError> {
+        // Declared before QEMU, so dropped after it: the folder goes when the process is dead.
+        let folder = ground.trial()?;
         let serial_log = folder.path().join("serial.log");
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {
