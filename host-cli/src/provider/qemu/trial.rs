@@ -125,6 +125,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> QemuEr
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
@@ -141,11 +142,15 @@ mod tests {
     /// A process with the command line of a trial's QEMU: it waits for an input that never comes.
     fn hung(console: &Path) -> Child {
         let argument = format!("{CONSOLE_FILE}{}", console.display());
-        Command::new("sh")
-            .args(["-c", "read line", "sh", &argument])
+        let mut child = Command::new("sh")
+            .args(["-c", "echo; read line", "sh", &argument])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
-            .unwrap()
+            .unwrap();
+        // The system shows its command line only once the program has begun.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child
     }
 
     #[tokio::test]
