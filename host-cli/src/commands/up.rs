@@ -3,6 +3,7 @@
 use netlab_protocol::Request;
 
 use crate::context::Context;
+use crate::doctor::offer;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::report::print;
@@ -25,7 +26,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         print::command_line(context.options.json, &command)?;
         return Ok(Exit::Good);
     }
-    super::doctor::offer_qemu(context).await?;
+    offer::qemu(context).await?;
     let mut guest = Guest::up(context).await?;
     // Whoever opens a shell next expects the switch to be there.
     guest.session.send(&Request::Serve).await?;

@@ -16,6 +16,7 @@ mod error;
 mod process;
 mod readiness;
 mod reconcile;
+mod rehearsal;
 pub mod room;
 mod start;
 mod version;
@@ -46,6 +47,9 @@ use crate::ssh::keys::InstanceKeys;
 
 pub use error::QemuError;
 pub use version::Version;
+
+/// The guest's processor.
+pub const GUEST: Architecture = Architecture::X86_64;
 
 /// How long `down` waits for another netlab that is starting or ending the same guest.
 const DOWN_WAITS: Duration = Duration::from_secs(3);
@@ -97,14 +101,19 @@ pub struct GuestKeys {
 /// Finds the image or builds it.
 pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>;
 
+/// Says where the image is or would be.
+pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
+
 /// Makes the keys of an instance.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
-/// Where the guest's files and keys come from. Both are called on a thread that may block.
+/// Where the guest's files and keys come from. All are called on a thread that may block.
 #[derive(Clone)]
 pub struct Sources {
     /// Finds the image or builds it, and checks that its files are as they were built.
     pub image: ImageFinder,
+    /// Names the image's files, whether they have been built or not.
+    pub place: ImagePlace,
     /// Makes the keys of an instance in its folder.
     pub keys: KeyMaker,
 }
@@ -123,7 +132,9 @@ impl QemuProvider {
     pub fn of(context: &Context, name: &Name) -> Self {
         let options = QemuOptions::from(&context.options);
         let images = ImageSource::new(context);
+        let places = images.clone();
         let sources = Sources {
+            place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
                 let keys = InstanceKeys::create(paths.folder(), &paths.name().host_alias())?;
@@ -133,7 +144,7 @@ impl QemuProvider {
                 })
             }),
         };
-        Self::new(context.home.clone(), name, Architecture::X86_64, options, sources)
+        Self::new(context.home.clone(), name, GUEST, options, sources)
     }
 
     /// Takes what an instance is made of. Does nothing yet.
@@ -228,11 +239,10 @@ impl Provider for QemuProvider {
             },
             // Someone is at it: look without touching.
             Err(crate::instance::InstanceError::Busy(_)) => match Record::read(&self.paths)? {
-                Some(Record { stage: Stage::Up { ref process, port }, .. })
+                Some(ref record @ Record { stage: Stage::Up { ref process, port }, .. })
                     if process.is_alive() =>
                 {
-                    let record = Record::read(&self.paths)?;
-                    Ok(record.map_or(Status::Down, |record| self.status_of(&record, port)))
+                    Ok(self.status_of(record, port))
                 }
                 _ => Ok(Status::Down),
             },
@@ -255,13 +265,10 @@ impl Provider for QemuProvider {
         Ok(ended)
     }
 
-    /// The image is built and the accelerator tried if need be.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
         self.paths.check_socket_length(Platform::HOST)?;
-        let prepared = self.prepare(reporter, Instant::now()).await?;
-        let machine = self.machine(&prepared, &start::uuid());
-        let program = prepared.qemu.path.to_string_lossy().into_owned();
-        Ok(std::iter::once(program).chain(machine.arguments()).collect())
+        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        self.rehearse(&qemu, reporter).await
     }
 
     fn logs(&self) -> Vec<LogFile> {
@@ -275,7 +282,7 @@ impl Provider for QemuProvider {
 impl From<Image> for Artifacts {
     fn from(image: Image) -> Self {
         Self {
-            architecture: Architecture::X86_64,
+            architecture: GUEST,
             kernel: image.kernel,
             initramfs: image.initramfs,
             root: image.root,
