@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use netlab_images::Image;
 use netlab_protocol::boot::Order;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
 use self::command::Machine;
@@ -93,7 +94,7 @@ pub struct Artifacts {
 #[derive(Clone)]
 pub struct GuestKeys {
     /// The host key, in dropbear's file format.
-    pub host_key: Vec<u8>,
+    pub host_key: Zeroizing<Vec<u8>>,
     /// The line for `authorized_keys`.
     pub authorized_key: String,
 }
@@ -137,9 +138,9 @@ impl QemuProvider {
             place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
-                let keys = InstanceKeys::create(paths.folder(), &paths.name().host_alias())?;
+                let keys = InstanceKeys::create(paths)?;
                 Ok(GuestKeys {
-                    host_key: keys.dropbear_host_key().to_vec(),
+                    host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
                 })
             }),
