@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands;
+use crate::instance::Name;
 
 /// Learn and prove how Linux networking isolates containers
 ///
@@ -39,7 +40,7 @@ pub struct Options {
         long,
         global = true,
         env = "NETLAB_NAME",
-        default_value = "default",
+        default_value = Name::DEFAULT,
         value_name = "NAME"
     )]
     pub name: String,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
+use crate::instance::Name;
 use crate::provider::{Endpoint, Status};
 use crate::report::{Event, Phase, Reporter};
 use crate::ssh::Connection;
@@ -28,7 +29,7 @@ pub struct NotUp {
 impl Hint for NotUp {
     fn hint(&self) -> String {
         match self.name.as_str() {
-            "default" => "start it with `netlab up`".to_owned(),
+            Name::DEFAULT => "start it with `netlab up`".to_owned(),
             name => format!("start it with `netlab --name {name} up`"),
         }
     }
@@ -90,7 +91,10 @@ async fn connect(
         let since_start: Duration = started.elapsed();
         reporter.emit(Event::PhaseDone { phase, since_start });
     };
-    reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
+    // The provider of a guest that has just been booted has told of it already.
+    if endpoint.attached {
+        reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
+    }
     let connection = Connection::open(endpoint).await?;
     done(Phase::Ssh);
     reporter.emit(Event::PhaseStarted { phase: Phase::Agent });

@@ -72,6 +72,14 @@ impl ImageSource {
         self.store().find(&self.options, binary::INIT)?.ok_or(ImageError::Absent)
     }
 
+    /// Names the image's files, whether they have been built or not.
+    ///
+    /// # Errors
+    /// A lock that can't be read.
+    pub fn place(&self) -> Result<Image, ImageError> {
+        Ok(self.store().image(&self.options, binary::INIT)?)
+    }
+
     /// Finds the image, or builds it, and checks that it is as it was built.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `netlab demo`
 
 use crate::context::Context;
+use crate::doctor::offer;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::lab;
@@ -38,7 +39,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     run::check_start(&lab, args.from)?;
     let paced =
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
-    super::doctor::offer_qemu(context).await?;
+    offer::qemu(context).await?;
 
     let mut guest = Guest::up(context).await?;
     let mut pace: Box<dyn Pace> = if paced {

@@ -1,20 +1,15 @@
-//! `netlab doctor`, and the offer to install QEMU that `up` and `demo` make
+//! `netlab doctor`
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::doctor::install::Installation;
-use crate::doctor::{Doctor, Finding, State};
+use crate::doctor::{Doctor, Finding, State, offer};
 use crate::error::{Error, Exit};
 use crate::image::{ImageError, ImageSource};
-use crate::platform::Architecture;
-use crate::provider::qemu::{QemuError, QemuOptions, discover};
-use crate::report::{print, prompt};
-
-/// The guest's processor.
-const GUEST: Architecture = Architecture::X86_64;
+use crate::provider::qemu::{GUEST, QemuOptions};
+use crate::report::print;
 
 /// Check what this computer has, and say how to mend what it lacks
 #[derive(Debug, clap::Args)]
@@ -39,7 +34,7 @@ struct Row<'a> {
 /// The examination itself can't be made, or QEMU can't be installed.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     if args.fix {
-        offer_qemu(context).await?;
+        offer::qemu(context).await?;
     }
     let name = context.name()?;
     let options = QemuOptions::from(&context.options);
@@ -65,25 +60,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     }
     let bad = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(if bad { Exit::HostLacks } else { Exit::Good })
-}
-
-/// Installs a missing QEMU, with `--yes` or after a question on a terminal.
-///
-/// # Errors
-/// QEMU is missing and was not installed.
-pub async fn offer_qemu(context: &Context) -> Result<(), Error> {
-    let named = context.options.qemu.as_deref();
-    match discover::discover(named, GUEST).await {
-        Err(QemuError::Missing { .. }) => {}
-        other => return Ok(other.map(drop)?),
-    }
-    let installation = Installation::plan(GUEST)?;
-    let can_ask = context.terminal.is_interactive() && !context.options.json;
-    installation.consent(context.options.yes, can_ask, |lines| {
-        prompt::yes(&format!("QEMU is not installed. Run `{}`?", lines.join(" && ")))
-    })?;
-    // Not dropped on Ctrl-C: a package manager cut short leaves the host half-installed.
-    Ok(installation.run().await?)
 }
 
 impl<'a> From<&'a Finding> for Row<'a> {

@@ -27,6 +27,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => failures.push(error),
         }
     }
+    match provider::clear_leftovers(context).await {
+        Ok(words) => ended.extend(words),
+        Err(error) => failure = Some(error),
+    }
     print::removed(context.options.json, &ended, "nothing was up")?;
     // The last one is what `main` prints; the others are told here.
     let last = failures.pop();

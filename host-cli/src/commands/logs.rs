@@ -1,5 +1,9 @@
 //! `netlab logs`
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
 use netlab_protocol::AGENT_JOURNAL;
 use serde::Serialize;
 
@@ -11,6 +15,10 @@ use crate::ssh::Connection;
 
 /// The log that is kept in the guest.
 const AGENT: &str = "agent";
+
+/// Most of a log that is shown, in bytes: a guest can write on its console without end, and QEMU
+/// puts all of it into the file.
+const SHOWN_BYTES: u64 = 1 << 20;
 
 /// Show the guest's logs
 #[derive(Debug, clap::Args)]
@@ -47,7 +55,7 @@ pub enum LogError {
         /// The file.
         path: String,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -82,9 +90,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let mut rows = Vec::new();
     for log in logs.iter().filter(|log| args.log.as_deref().is_none_or(|name| name == log.name)) {
         let path = log.path.display().to_string();
-        let text = match std::fs::read(&log.path) {
-            Ok(bytes) => Some(harmless_lines(&bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        let text = match end_of(&log.path) {
+            Ok((0, bytes)) => Some(harmless_lines(&bytes)),
+            Ok((left_out, bytes)) => {
+                let text = harmless_lines(&bytes);
+                Some(format!("(the first {left_out} bytes are left out)\n{text}"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(LogError::Unreadable { path, source }.into()),
         };
         rows.push(Row { log: log.name, path, text });
@@ -123,7 +135,35 @@ async fn agent_row(context: &Context) -> Result<Row, Error> {
     Ok(row)
 }
 
+/// The end of a log, and how many bytes come before it.
+fn end_of(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let left_out = file.metadata()?.len().saturating_sub(SHOWN_BYTES);
+    file.seek(SeekFrom::Start(left_out))?;
+    let mut bytes = Vec::new();
+    // The guest may write on meanwhile, and faster than we read.
+    file.take(SHOWN_BYTES).read_to_end(&mut bytes)?;
+    Ok((left_out, bytes))
+}
+
 /// A log as text. What a guest writes must not drive the learner's terminal.
 fn harmless_lines(bytes: &[u8]) -> String {
     bytes.split(|&byte| byte == b'\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flooded_console_only_the_end_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serial.log");
+        std::fs::write(&path, b"short").unwrap();
+        assert_eq!(end_of(&path).unwrap(), (0, b"short".to_vec()));
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(SHOWN_BYTES + 7).unwrap();
+        let (left_out, bytes) = end_of(&path).unwrap();
+        assert_eq!((left_out, bytes.len() as u64), (7, SHOWN_BYTES));
+    }
 }

@@ -4,6 +4,7 @@ use netlab_protocol::{Event, Request};
 
 use crate::agent::Session;
 use crate::context::Context;
+use crate::doctor::offer;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::report::print;
@@ -27,7 +28,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         print::command_line(context.options.json, &command)?;
         return Ok(Exit::Good);
     }
-    super::doctor::offer_qemu(context).await?;
+    offer::qemu(context).await?;
     let mut guest = Guest::up(context).await?;
     context.cancel.guard(start_services(&mut guest.session)).await?;
     Ok(Exit::Good)

@@ -2,6 +2,7 @@
 //! row rests on something that was really tried, and a doctor changes nothing by looking.
 
 pub mod install;
+pub mod offer;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //! ```text
 //! <home>/cache/                 shared by all instances: packages, images  netlab-images
 //! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
+//! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
+//! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
 //! <home>/i/<name>/id            the client's private key                   ssh/keys
@@ -14,6 +16,7 @@
 //! <home>/i/<name>/boot.sock     host side of the guest's boot channel      QEMU
 //! ```
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,23 +39,27 @@ impl Home {
     /// what all instances share elsewhere.
     ///
     /// # Errors
-    /// [`InstanceError::NoHome`] if there is neither; [`InstanceError::File`] if a relative
-    /// `NETLAB_HOME` can't be made absolute.
+    /// [`InstanceError::NoHome`] if there is neither; [`InstanceError::File`] if a relative one
+    /// can't be made absolute.
     pub fn from_environment() -> Result<Self, InstanceError> {
-        let root =
-            match std::env::var_os("NETLAB_HOME").filter(|value| !value.is_empty()) {
-                // QEMU outlives our working directory, so its paths must not depend on it.
-                Some(value) => std::path::absolute(&value).map_err(|source| {
-                    InstanceError::File { action: "find", path: value.into(), source }
-                })?,
-                None => directories::ProjectDirs::from("", "", "netlab")
-                    .ok_or(InstanceError::NoHome)?
-                    .data_local_dir()
-                    .to_owned(),
-            };
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self::from_variables(variable("NETLAB_HOME"), variable("NETLAB_CACHE"))
+    }
+
+    fn from_variables(
+        home: Option<OsString>,
+        cache: Option<OsString>,
+    ) -> Result<Self, InstanceError> {
+        let root = match home {
+            Some(value) => absolute(value)?,
+            None => directories::ProjectDirs::from("", "", "netlab")
+                .ok_or(InstanceError::NoHome)?
+                .data_local_dir()
+                .to_owned(),
+        };
         let home = Self::at(root);
-        Ok(match std::env::var_os("NETLAB_CACHE").filter(|value| !value.is_empty()) {
-            Some(cache) => Self { cache: cache.into(), ..home },
+        Ok(match cache {
+            Some(value) => Self { cache: absolute(value)?, ..home },
             None => home,
         })
     }
@@ -76,6 +83,16 @@ impl Home {
     /// Which accelerators really work here.
     pub fn accelerator_verdicts(&self) -> PathBuf {
         self.cache().join("accel.json")
+    }
+
+    /// Where accelerators are tried.
+    pub fn trials(&self) -> PathBuf {
+        self.cache.join("trials")
+    }
+
+    /// Held while one is tried.
+    pub fn trials_lock(&self) -> PathBuf {
+        self.trials().join("lock")
     }
 
     /// Folders of all instances.
@@ -222,6 +239,15 @@ impl InstancePaths {
     }
 }
 
+/// QEMU outlives our working directory, so its paths must not depend on it.
+fn absolute(value: OsString) -> Result<PathBuf, InstanceError> {
+    std::path::absolute(&value).map_err(|source| InstanceError::File {
+        action: "find",
+        path: value.into(),
+        source,
+    })
+}
+
 fn remove(path: &Path) -> Result<(), InstanceError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -260,6 +286,15 @@ mod tests {
             "set `NETLAB_HOME` to a folder with a shorter path, such as `~/.netlab`"
         );
         paths(&home).check_socket_length(Platform::Windows).unwrap();
+    }
+
+    #[test]
+    fn relative_folders_are_meant_from_where_netlab_was_started() {
+        let here = std::env::current_dir().unwrap();
+        let home = Home::from_variables(Some("h".into()), Some("c".into())).unwrap();
+        assert_eq!((home.root(), home.cache()), (here.join("h").as_path(), here.join("c")));
+        let home = Home::from_variables(Some("h".into()), None).unwrap();
+        assert_eq!(home.cache(), here.join("h").join("cache"));
     }
 
     #[test]

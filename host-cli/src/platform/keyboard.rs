@@ -74,26 +74,58 @@ impl Drop for Keyboard {
 
 #[cfg(unix)]
 mod system {
-    use std::io::{self, Read as _};
-    use std::os::fd::AsFd as _;
+    use std::io;
+    use std::os::fd::{AsFd as _, BorrowedFd};
     use std::time::Duration;
 
+    use nix::errno::Errno;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     /// Waits for keys, but no longer than `limit`. No bytes mean the end of input.
     pub fn read(limit: Duration) -> io::Result<Option<Vec<u8>>> {
-        let mut stdin = io::stdin().lock();
+        read_from(io::stdin().as_fd(), limit)
+    }
+
+    /// Reads the descriptor itself: the library's standard input takes in more than it hands out,
+    /// and what lies in its buffer is nothing that the system could tell of.
+    pub fn read_from(input: BorrowedFd<'_>, limit: Duration) -> io::Result<Option<Vec<u8>>> {
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO);
-        let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut ready, timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(None),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let mut ready = [PollFd::new(input, PollFlags::POLLIN)];
         let mut buffer = vec![0; 1024];
-        let count = stdin.read(&mut buffer)?;
-        buffer.truncate(count);
-        Ok(Some(buffer))
+        let count = match poll(&mut ready, timeout) {
+            Ok(0) => return Ok(None),
+            Ok(_) => nix::unistd::read(input, &mut buffer),
+            Err(error) => Err(error),
+        };
+        match count {
+            Ok(count) => {
+                buffer.truncate(count);
+                Ok(Some(buffer))
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::io::Write as _;
+
+        use super::*;
+
+        #[test]
+        fn a_long_paste_is_read_to_its_end_without_another_key() {
+            let (input, mut typed) = io::pipe().unwrap();
+            let pasted = vec![b'x'; 5000];
+            typed.write_all(&pasted).unwrap();
+            let mut read = Vec::new();
+            while let Some(keys) = read_from(input.as_fd(), Duration::ZERO).unwrap() {
+                read.extend(keys);
+            }
+            assert_eq!(read, pasted);
+            drop(typed);
+            assert_eq!(read_from(input.as_fd(), Duration::ZERO).unwrap(), Some(Vec::new()));
+        }
     }
 }
 

@@ -57,8 +57,9 @@ pub struct LogFile {
 /// A way to a guest.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// Brings the guest up, or attaches to it if it is up, until its SSH server listens. Emits the phases up to and including `network`, and the start of `ssh`, which ends
-    /// with an authentication; nothing of these when it attaches.
+    /// Brings the guest up, or attaches to it if it is up, until its SSH server listens. Emits the
+    /// phases up to and including `network`, and the start of `ssh`, which ends with an
+    /// authentication; nothing of these when it attaches.
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
     /// Says whether the guest runs, after clearing away what a crash may have left.
     async fn status(&self) -> Result<Status, Error>;
@@ -69,6 +70,15 @@ pub trait Provider: Send + Sync {
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.
     fn logs(&self) -> Vec<LogFile>;
+}
+
+/// Ends what killed netlabs left behind that belongs to no instance. Returns, in words, what was
+/// ended; nothing to end is no error.
+///
+/// # Errors
+/// What can't be ended.
+pub async fn clear_leftovers(context: &Context) -> Result<Vec<String>, Error> {
+    Ok(qemu::trial::clear(&context.home).await?)
 }
 
 /// The provider of an instance.

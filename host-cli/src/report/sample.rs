@@ -8,6 +8,7 @@ use netlab_protocol::{Event as GuestEvent, Exit, Failure, Place, Stream, Verdict
 
 use super::diagram;
 use super::{Event, LabSummary, Phase, StepPlace, StepSummary};
+use crate::instance::Name;
 
 /// Collects what is written.
 #[derive(Clone, Default)]
@@ -89,7 +90,7 @@ pub fn start() -> Vec<Event> {
     let text = "KVM does not work here (the guest hung): the guest is emulated, which is slower";
     events.insert(2, Event::Note { text: text.to_owned() });
     events.push(Event::GuestReady {
-        name: "default".to_owned(),
+        name: Name::DEFAULT.to_owned(),
         attached: false,
         accelerator: "tcg".to_owned(),
         address: "127.0.0.1:40123".to_owned(),

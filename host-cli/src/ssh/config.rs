@@ -3,16 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::instance::Name;
 use crate::provider::Endpoint;
-
-/// The name of the instance that is meant when none is named.
-const DEFAULT_INSTANCE: &str = "default";
 
 /// Returns a `Host` block for `~/.ssh/config` or `ssh -F`. The host key is pinned and checked, and
 /// only the instance's own key is offered.
 pub fn block(endpoint: &Endpoint) -> String {
     let host = match endpoint.name.as_str() {
-        DEFAULT_INSTANCE => "netlab".to_owned(),
+        Name::DEFAULT => "netlab".to_owned(),
         name => format!("netlab-{name}"),
     };
     let settings = [
@@ -63,7 +61,7 @@ mod tests {
     #[test]
     fn the_block_pins_the_key_and_offers_only_ours() {
         assert_eq!(
-            block(&endpoint("default", "/home/ann/netlab")),
+            block(&endpoint(Name::DEFAULT, "/home/ann/netlab")),
             "Host netlab
     HostName 127.0.0.1
     Port 2222

@@ -8,8 +8,9 @@ use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{ChannelId, Sig};
 use tempfile::TempDir;
 
-use super::keys::{IDENTITY_FILE, InstanceKeys, KNOWN_HOSTS_FILE};
+use super::keys::InstanceKeys;
 use super::{Connection, SshError};
+use crate::instance::{Home, InstancePaths};
 use crate::provider::Endpoint;
 
 /// Bytes that the pipe holds each way: more than any test sends, since both ends in one process
@@ -18,7 +19,8 @@ const PIPE_BYTES: usize = 8 << 20;
 
 /// A guest with keys of its own, and how to reach it.
 pub struct Guest {
-    folder: TempDir,
+    paths: InstancePaths,
+    _folder: TempDir,
     /// The key that the server shows: the pinned one, unless a test puts another here.
     pub host_key: PrivateKey,
     /// The key that may log in: ours, unless a test puts another here.
@@ -31,9 +33,11 @@ impl Guest {
     /// A guest as it should be.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = InstanceKeys::create(folder.path(), "netlab-test").unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"test".parse().unwrap());
+        paths.create_folder().unwrap();
+        let keys = InstanceKeys::create(&paths).unwrap();
         let allowed = PublicKey::from_openssh(&keys.authorized_key().unwrap()).unwrap();
-        Self { folder, host_key: keys.host_key(), allowed, agent: Vec::new() }
+        Self { paths, _folder: folder, host_key: keys.host_key(), allowed, agent: Vec::new() }
     }
 
     /// Another key than any of the guest's.
@@ -44,12 +48,12 @@ impl Guest {
     /// How to reach it.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            name: "test".to_owned(),
+            name: self.paths.name().to_string(),
             address: "127.0.0.1:22".parse().unwrap(),
             user: "root".to_owned(),
-            identity: self.folder.path().join(IDENTITY_FILE),
-            known_hosts: self.folder.path().join(KNOWN_HOSTS_FILE),
-            host_alias: "netlab-test".to_owned(),
+            identity: self.paths.identity(),
+            known_hosts: self.paths.known_hosts(),
+            host_alias: self.paths.name().host_alias(),
             accelerator: "none".to_owned(),
             attached: true,
         }

@@ -1,5 +1,5 @@
-//! The cold boot: from a QEMU that has just been started to a listening SSH server. The rule: each wait is
-//! a row of [`super::readiness`], and QEMU's end is looked for beside every one of them.
+//! The cold boot: from a QEMU that has just been started to a listening SSH server. The rule: each
+//! wait is a row of [`super::readiness`], and QEMU's end is looked for beside every one of them.
 
 use std::io;
 use std::path::Path;
@@ -179,7 +179,7 @@ impl ColdBoot<'_> {
         rand::rng().fill_bytes(&mut entropy);
         Secrets {
             hostname: self.hostname.to_owned(),
-            host_key: self.keys.host_key.clone(),
+            host_key: self.keys.host_key.to_vec(),
             authorized_key: self.keys.authorized_key.clone(),
             unix_nanos: unix_nanos(),
             entropy,

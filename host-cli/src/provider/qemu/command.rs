@@ -22,6 +22,9 @@ const TCG_CACHE_MIB: u32 = 256;
 /// The option of QEMU's control channel. No other program's command line has it.
 pub const CONTROL_MONITOR: &str = "chardev=control,mode=control";
 
+/// How the option of the guest's console begins, likewise.
+pub const CONSOLE_FILE: &str = "file,id=console,path=";
+
 /// What every machine has, even one that only shows whether an accelerator works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -100,7 +103,9 @@ impl Machine {
         add(&["-kernel", &self.kernel.to_string_lossy()]);
         add(&["-initrd", &self.initramfs.to_string_lossy()]);
         add(&["-append", &self.kernel_arguments()]);
-        let file = format!("file,id=console,path={}", escaped(&self.serial_log));
+        // QEMU bounds no file of its own (its `ringbuf` keeps a tail, but in its memory, where
+        // nobody finds it once QEMU has died), so whoever reads this one reads only its end.
+        let file = format!("{CONSOLE_FILE}{}", escaped(&self.serial_log));
         add(&["-chardev", &file, "-serial", "chardev:console"]);
         arguments
     }

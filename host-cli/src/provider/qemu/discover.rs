@@ -30,10 +30,9 @@ pub struct Qemu {
 /// Finds the QEMU for such guests and asks its version.
 ///
 /// # Errors
-/// [`QemuError::NotThere`], [`QemuError::Missing`], [`QemuError::Unusable`],
-/// [`QemuError::TooOld`].
+/// What [`locate`] says, [`QemuError::Unusable`], [`QemuError::TooOld`].
 pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu, QemuError> {
-    let path = find(named, guest)?;
+    let path = locate(named, guest)?;
     let version = ask_version(&path).await?;
     let path = check(path, version, install_line(guest))?;
     let modified = path.metadata().and_then(|metadata| metadata.modified());
@@ -64,15 +63,16 @@ fn line_of(installer: &Installer, guest: Architecture) -> String {
     lines.join(" && ")
 }
 
-fn find(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError> {
-    if let Some(path) = named {
-        let there = path.is_file();
-        return there
-            .then(|| path.to_owned())
-            .ok_or_else(|| QemuError::NotThere { path: path.to_owned() });
+/// Finds the program, without running it.
+///
+/// # Errors
+/// [`QemuError::NotThere`], [`QemuError::NotInPath`], [`QemuError::Missing`].
+pub fn locate(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Some(named) = named {
+        return locate_named(named, &path);
     }
     let program = Platform::HOST.executable(guest.emulator());
-    let path = env::var_os("PATH").unwrap_or_default();
     if let Some(found) = in_path(&path, std::slice::from_ref(&program)) {
         return Ok(found);
     }
@@ -82,6 +82,20 @@ fn find(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError>
         .collect();
     let found = folders.iter().map(|folder| folder.join(&program)).find(|path| path.is_file());
     found.ok_or_else(|| QemuError::Missing { program, folders, install: install_line(guest) })
+}
+
+/// Finds what the user named as a shell would: a bare word in `PATH`, anything else where it says.
+/// The result is absolute, so that the file looked at here is the one that runs.
+fn locate_named(named: &Path, path: &OsStr) -> Result<PathBuf, QemuError> {
+    if named.parent() == Some(Path::new("")) {
+        let name = named.to_string_lossy().into_owned();
+        let names = [name.clone(), Platform::HOST.executable(&name)];
+        return in_path(path, &names).ok_or(QemuError::NotInPath { name });
+    }
+    match std::path::absolute(named) {
+        Ok(path) if path.is_file() => Ok(path),
+        _ => Err(QemuError::NotThere { path: named.to_owned() }),
+    }
 }
 
 /// The folders of the platform's table, with the variables in them filled in; one whose variable
@@ -105,10 +119,11 @@ fn program_names(program: &str) -> Vec<String> {
     }
 }
 
-/// Finds a program in folders as `PATH` lists them.
+/// Finds a program in folders as `PATH` lists them, and returns its absolute path.
 pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
     env::split_paths(path)
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .filter_map(|file| std::path::absolute(file).ok())
         .find(|file| file.is_file())
 }
 
@@ -190,6 +205,24 @@ mod tests {
             error.hint(),
             "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
         );
+    }
+
+    #[test]
+    fn a_named_qemu_is_found_as_a_shell_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::File::create(folder.path().join("q")).unwrap();
+        let path = folder.path().as_os_str();
+        assert_eq!(locate_named(Path::new("q"), path).unwrap(), folder.path().join("q"));
+        // A file of that name in the working directory is not what a shell would run.
+        let error = locate_named(Path::new("Cargo.toml"), path).unwrap_err();
+        assert_eq!(error.to_string(), "there is no `Cargo.toml` in `PATH`");
+        assert_eq!(
+            error.hint(),
+            "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
+        );
+        let here = env::current_dir().unwrap();
+        let relative = locate_named(Path::new("./Cargo.toml"), path).unwrap();
+        assert_eq!(relative, here.join("Cargo.toml"));
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub enum QemuError {
         /// What was named.
         path: PathBuf,
     },
+    /// The QEMU that the user named by a bare word isn't in `PATH`.
+    #[error("there is no `{name}` in `PATH`")]
+    NotInPath {
+        /// What was named.
+        name: String,
+    },
     /// The program doesn't run, or is no QEMU.
     #[error("`{} --version` does not work: {problem}", path.display())]
     Unusable {
@@ -208,6 +214,34 @@ pub enum QemuError {
     },
 }
 
+impl QemuError {
+    /// Whether a failed boot may be the accelerator's doing: QEMU gave up with it, or the guest's
+    /// kernel did not get on.
+    pub fn may_be_the_accelerators(&self) -> bool {
+        match self {
+            Self::Exited { .. } | Self::Panicked { .. } | Self::Stalled { .. } => true,
+            Self::Missing { .. }
+            | Self::NotThere { .. }
+            | Self::NotInPath { .. }
+            | Self::Unusable { .. }
+            | Self::TooOld { .. }
+            | Self::AcceleratorFails { .. }
+            | Self::Memory { .. }
+            | Self::Disk { .. }
+            | Self::Spawn { .. }
+            | Self::File { .. }
+            | Self::PortTaken { .. }
+            | Self::GaveUp { .. }
+            | Self::Channel { .. }
+            | Self::Control { .. }
+            | Self::NotRunning { .. }
+            | Self::Processes(_)
+            | Self::Survived { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+}
+
 fn also_looked(folders: &[PathBuf]) -> String {
     if folders.is_empty() {
         return String::new();
@@ -238,7 +272,7 @@ impl Hint for QemuError {
             Self::Missing { install, .. } | Self::TooOld { install, .. } => {
                 install_hint(install.as_ref())
             }
-            Self::NotThere { .. } => {
+            Self::NotThere { .. } | Self::NotInPath { .. } => {
                 "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
                     .to_owned()
             }
@@ -309,7 +343,7 @@ impl Hint for QemuError {
             | Self::File { .. }
             | Self::PortTaken { .. }
             | Self::Processes(_) => Exit::HostLacks,
-            Self::NotThere { .. } => Exit::Usage,
+            Self::NotThere { .. } | Self::NotInPath { .. } => Exit::Usage,
             Self::Exited { .. }
             | Self::Panicked { .. }
             | Self::Stalled { .. }

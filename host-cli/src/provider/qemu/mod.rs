@@ -5,6 +5,7 @@
 pub mod accel;
 pub mod probe;
 pub mod qmp;
+pub mod trial;
 
 mod boot;
 mod channel;
@@ -15,6 +16,7 @@ mod error;
 mod process;
 mod readiness;
 mod reconcile;
+mod rehearsal;
 pub mod room;
 mod start;
 mod version;
@@ -28,6 +30,7 @@ use async_trait::async_trait;
 use netlab_images::Image;
 use netlab_protocol::boot::Order;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
 use self::command::Machine;
@@ -45,6 +48,9 @@ use crate::ssh::keys::InstanceKeys;
 
 pub use error::QemuError;
 pub use version::Version;
+
+/// The guest's processor.
+pub const GUEST: Architecture = Architecture::X86_64;
 
 /// How long `down` waits for another netlab that is starting or ending the same guest.
 const DOWN_WAITS: Duration = Duration::from_secs(3);
@@ -88,7 +94,7 @@ pub struct Artifacts {
 #[derive(Clone)]
 pub struct GuestKeys {
     /// The host key, in dropbear's file format.
-    pub host_key: Vec<u8>,
+    pub host_key: Zeroizing<Vec<u8>>,
     /// The line for `authorized_keys`.
     pub authorized_key: String,
 }
@@ -96,14 +102,19 @@ pub struct GuestKeys {
 /// Finds the image or builds it.
 pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>;
 
+/// Says where the image is or would be.
+pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
+
 /// Makes the keys of an instance.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
-/// Where the guest's files and keys come from. Both are called on a thread that may block.
+/// Where the guest's files and keys come from. All are called on a thread that may block.
 #[derive(Clone)]
 pub struct Sources {
     /// Finds the image or builds it, and checks that its files are as they were built.
     pub image: ImageFinder,
+    /// Names the image's files, whether they have been built or not.
+    pub place: ImagePlace,
     /// Makes the keys of an instance in its folder.
     pub keys: KeyMaker,
 }
@@ -122,17 +133,19 @@ impl QemuProvider {
     pub fn of(context: &Context, name: &Name) -> Self {
         let options = QemuOptions::from(&context.options);
         let images = ImageSource::new(context);
+        let places = images.clone();
         let sources = Sources {
+            place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
-                let keys = InstanceKeys::create(paths.folder(), &paths.name().host_alias())?;
+                let keys = InstanceKeys::create(paths)?;
                 Ok(GuestKeys {
-                    host_key: keys.dropbear_host_key().to_vec(),
+                    host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
                 })
             }),
         };
-        Self::new(context.home.clone(), name, Architecture::X86_64, options, sources)
+        Self::new(context.home.clone(), name, GUEST, options, sources)
     }
 
     /// Takes what an instance is made of. Does nothing yet.
@@ -227,11 +240,10 @@ impl Provider for QemuProvider {
             },
             // Someone is at it: look without touching.
             Err(crate::instance::InstanceError::Busy(_)) => match Record::read(&self.paths)? {
-                Some(Record { stage: Stage::Up { ref process, port }, .. })
+                Some(ref record @ Record { stage: Stage::Up { ref process, port }, .. })
                     if process.is_alive() =>
                 {
-                    let record = Record::read(&self.paths)?;
-                    Ok(record.map_or(Status::Down, |record| self.status_of(&record, port)))
+                    Ok(self.status_of(record, port))
                 }
                 _ => Ok(Status::Down),
             },
@@ -254,13 +266,10 @@ impl Provider for QemuProvider {
         Ok(ended)
     }
 
-    /// The image is built and the accelerator tried if need be.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
         self.paths.check_socket_length(Platform::HOST)?;
-        let prepared = self.prepare(reporter, Instant::now()).await?;
-        let machine = self.machine(&prepared, &start::uuid());
-        let program = prepared.qemu.path.to_string_lossy().into_owned();
-        Ok(std::iter::once(program).chain(machine.arguments()).collect())
+        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        self.rehearse(&qemu, reporter).await
     }
 
     fn logs(&self) -> Vec<LogFile> {
@@ -274,7 +283,7 @@ impl Provider for QemuProvider {
 impl From<Image> for Artifacts {
     fn from(image: Image) -> Self {
         Self {
-            architecture: Architecture::X86_64,
+            architecture: GUEST,
             kernel: image.kernel,
             initramfs: image.initramfs,
             root: image.root,

@@ -12,9 +12,10 @@ use super::console::{self, Console};
 use super::discover::Qemu;
 use super::error::QemuError;
 use super::process::Guarded;
+use super::trial::Ground;
 use crate::error::Error;
 use crate::instance::Home;
-use crate::platform::{Accelerator, Platform};
+use crate::platform::{Accelerator, Architecture, Platform};
 use crate::report::{Event, Reporter};
 
 /// Time for the kernel to start its init. With working hardware it takes well below a second; a
@@ -63,6 +64,15 @@ pub struct Choice {
     pub cached: bool,
 }
 
+/// The accelerator that a guest would get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foresight {
+    /// Which.
+    pub accelerator: Accelerator,
+    /// Whether that is sure; if not, a trial of it is still to be made.
+    pub is_known: bool,
+}
+
 impl Trials<'_> {
     /// Picks the best accelerator that works; the user's own choice is tried as well, but not
     /// replaced.
@@ -83,12 +93,7 @@ impl Trials<'_> {
                 }
             };
         }
-        let foreign = self.artifacts.architecture != crate::platform::Architecture::HOST;
-        for &accelerator in Platform::HOST.accelerators() {
-            // Hardware runs only its own instructions.
-            if foreign && accelerator != Accelerator::Tcg {
-                continue;
-            }
+        for accelerator in self.candidates() {
             let finding = self.verdict(accelerator, freshness).await?;
             match finding.verdict {
                 Verdict::Works => {
@@ -103,6 +108,32 @@ impl Trials<'_> {
         Ok(Choice { accelerator: Accelerator::Tcg, cached: false })
     }
 
+    /// Says what [`Self::choose`] would pick, without any trial.
+    ///
+    /// # Errors
+    /// What keeps earlier verdicts from being read.
+    pub fn foresee(&self, forced: Option<Accelerator>) -> Result<Foresight, Error> {
+        if let Some(accelerator) = forced {
+            return Ok(Foresight { accelerator, is_known: true });
+        }
+        for accelerator in self.candidates() {
+            match self.known(accelerator)?.map(|finding| finding.verdict) {
+                Some(Verdict::Works) => return Ok(Foresight { accelerator, is_known: true }),
+                Some(Verdict::Fails { .. }) => {}
+                None => return Ok(Foresight { accelerator, is_known: false }),
+            }
+        }
+        Ok(Foresight { accelerator: Accelerator::Tcg, is_known: true })
+    }
+
+    /// The accelerators that come into question for this guest, best first.
+    fn candidates(&self) -> impl Iterator<Item = Accelerator> {
+        // Hardware runs only its own instructions.
+        let foreign = self.artifacts.architecture != Architecture::HOST;
+        let all = Platform::HOST.accelerators().iter().copied();
+        all.filter(move |&accelerator| !foreign || accelerator == Accelerator::Tcg)
+    }
+
     /// Says whether an accelerator works, from an earlier trial or a new one.
     ///
     /// # Errors
@@ -112,33 +143,43 @@ impl Trials<'_> {
         accelerator: Accelerator,
         freshness: Freshness,
     ) -> Result<Finding, Error> {
-        // TCG is a part of QEMU: whether it works is not a matter of the host.
-        if accelerator == Accelerator::Tcg {
-            return Ok(Finding { verdict: Verdict::Works, cached: false });
+        let fresh = |finding: &Finding| freshness == Freshness::Cached || !finding.cached;
+        if let Some(finding) = self.known(accelerator)?.filter(fresh) {
+            return Ok(finding);
         }
-        let guest = self.artifacts.architecture;
-        if let Some(problem) = known_problem(accelerator, guest, self.qemu.version) {
-            return Ok(Finding { verdict: Verdict::Fails { problem }, cached: false });
+        let ground = Ground::enter(self.home, self.reporter).await?;
+        // Another netlab may have tried just this while we waited for it.
+        if let Some(finding) = self.known(accelerator)?.filter(fresh) {
+            return Ok(finding);
         }
-        let circumstances = Circumstances::here(accelerator, self.qemu, &self.artifacts.digest)
-            .map_err(QemuError::from)?;
+        let verdict = self.boot(&ground, accelerator).await?.verdict();
         let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
-        if freshness == Freshness::Cached
-            && let Some(verdict) = verdicts.find(&circumstances)
-        {
-            return Ok(Finding { verdict: verdict.clone(), cached: true });
-        }
-        let verdict = self.boot(accelerator).await?.verdict();
-        verdicts.keep(circumstances, verdict.clone())?;
+        verdicts.keep(self.circumstances(accelerator)?, verdict.clone())?;
         Ok(Finding { verdict, cached: false })
     }
 
-    async fn boot(&self, accelerator: Accelerator) -> Result<Outcome, QemuError> {
-        let cache = self.home.cache();
-        let folder =
-            std::fs::create_dir_all(&cache).and_then(|()| tempfile::tempdir_in(&cache)).map_err(
-                |source| QemuError::File { action: "make a folder in", path: cache, source },
-            )?;
+    /// What is known of an accelerator without a new trial.
+    fn known(&self, accelerator: Accelerator) -> Result<Option<Finding>, Error> {
+        // TCG is a part of QEMU: whether it works is not a matter of the host.
+        if accelerator == Accelerator::Tcg {
+            return Ok(Some(Finding { verdict: Verdict::Works, cached: false }));
+        }
+        let guest = self.artifacts.architecture;
+        if let Some(problem) = known_problem(accelerator, guest, self.qemu.version) {
+            return Ok(Some(Finding { verdict: Verdict::Fails { problem }, cached: false }));
+        }
+        let verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
+        let verdict = verdicts.find(&self.circumstances(accelerator)?).cloned();
+        Ok(verdict.map(|verdict| Finding { verdict, cached: true }))
+    }
+
+    fn circumstances(&self, accelerator: Accelerator) -> Result<Circumstances, QemuError> {
+        Ok(Circumstances::here(accelerator, self.qemu, &self.artifacts.digest)?)
+    }
+
+    async fn boot(&self, ground: &Ground, accelerator: Accelerator) -> Result<Outcome, QemuError> {
+        // Declared before QEMU, so dropped after it: the folder goes when the process is dead.
+        let folder = ground.trial()?;
         let serial_log = folder.path().join("serial.log");
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {

@@ -94,6 +94,15 @@ pub async fn end(process: &ProcessIdentity, control_channel: &str) -> Result<(),
             return Ok(());
         }
     }
+    kill(process).await
+}
+
+/// Ends a QEMU of ours that has nothing to put in order, by force. One that has ended already is
+/// fine.
+///
+/// # Errors
+/// [`QemuError::Survived`], [`QemuError::Processes`].
+pub async fn kill(process: &ProcessIdentity) -> Result<(), QemuError> {
     process.kill()?;
     if gone(process).await {
         return Ok(());

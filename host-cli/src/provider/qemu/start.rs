@@ -16,26 +16,21 @@ use super::{Artifacts, QemuError, QemuProvider, room};
 use crate::error::Error;
 use crate::instance::record::RECORD_VERSION;
 use crate::instance::{InstancePaths, Record, Stage};
-use crate::platform::Platform;
+use crate::platform::{Accelerator, Platform};
 use crate::provider::Endpoint;
 use crate::report::{Event, Phase, Reporter};
 
 /// Everything that is settled before QEMU starts.
-pub(super) struct Prepared {
-    pub(super) qemu: Qemu,
+struct Prepared {
+    qemu: Qemu,
     artifacts: Artifacts,
     choice: Choice,
 }
 
 impl QemuProvider {
     /// Finds QEMU, gets the image and picks the accelerator.
-    pub(super) async fn prepare(
-        &self,
-        reporter: &Reporter,
-        begun: Instant,
-    ) -> Result<Prepared, Error> {
+    async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
         let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
-        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
         let artifacts = blocking("getting the image", move || source(&told)).await?;
         let since_start = begun.elapsed();
@@ -46,8 +41,13 @@ impl QemuProvider {
     }
 
     /// The whole machine of this instance.
-    pub(super) fn machine(&self, prepared: &Prepared, uuid: &str) -> Machine {
-        let Prepared { qemu, artifacts, choice } = prepared;
+    pub(super) fn machine(
+        &self,
+        qemu: &Qemu,
+        artifacts: &Artifacts,
+        accelerator: Accelerator,
+        uuid: &str,
+    ) -> Machine {
         let instance = Instance {
             uuid: uuid.to_owned(),
             root: artifacts.root.clone(),
@@ -58,7 +58,7 @@ impl QemuProvider {
         let serial_log = self.paths.serial_log();
         Machine {
             instance: Some(instance),
-            ..artifacts.machine(qemu.version, choice.accelerator, &serial_log)
+            ..artifacts.machine(qemu.version, accelerator, &serial_log)
         }
     }
 
@@ -69,14 +69,17 @@ impl QemuProvider {
         reporter: &Reporter,
         begun: Instant,
     ) -> Result<Endpoint, Error> {
+        // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
+        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         room::check(self.paths.folder())?;
         let mut prepared = self.prepare(reporter, begun).await?;
-        let failed = match self.boot(&prepared, reporter, begun).await {
+        let failed = match self.boot(&prepared, reporter, begun).await? {
             Ok(endpoint) => return Ok(endpoint),
             Err(error) => error,
         };
-        let Choice { accelerator, cached: true } = prepared.choice else {
-            return Err(failed);
+        let accelerator = match prepared.choice {
+            Choice { accelerator, cached: true } if failed.may_be_the_accelerators() => accelerator,
+            Choice { .. } => return Err(failed.into()),
         };
         let text = format!(
             "{} worked here before, but this guest did not come up: trying it anew",
@@ -88,36 +91,39 @@ impl QemuProvider {
         let choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
         if choice.accelerator == accelerator {
             // It isn't the accelerator's fault.
-            return Err(failed);
+            return Err(failed.into());
         }
         prepared.choice = choice;
-        self.boot(&prepared, reporter, begun).await
+        Ok(self.boot(&prepared, reporter, begun).await??)
     }
 
+    /// Boots the guest. What befell the guest itself is told apart from what befell netlab around
+    /// it, which no other accelerator would change.
     async fn boot(
         &self,
         prepared: &Prepared,
         reporter: &Reporter,
         begun: Instant,
-    ) -> Result<Endpoint, Error> {
+    ) -> Result<Result<Endpoint, QemuError>, Error> {
         let (source, paths) = (Arc::clone(&self.sources.keys), self.paths.clone());
         let keys = blocking("making the keys", move || source(&paths)).await?;
-        let accelerator = prepared.choice.accelerator;
+        let Prepared { qemu: program, artifacts, choice: Choice { accelerator, .. } } = prepared;
+        let accelerator = *accelerator;
         let uuid = uuid();
         let mut record = Record {
             version: RECORD_VERSION,
             uuid: uuid.clone(),
-            qemu: prepared.qemu.path.clone(),
+            qemu: program.path.clone(),
             accelerator,
-            image: prepared.artifacts.digest.clone(),
+            image: artifacts.digest.clone(),
             stage: Stage::Intent,
         };
         // Declared before QEMU, so dropped after it: files go when the process is dead.
         let unfinished = Unfinished { paths: Some(&self.paths) };
         record.write(&self.paths)?;
-        let arguments = self.machine(prepared, &uuid).arguments();
+        let arguments = self.machine(program, artifacts, accelerator, &uuid).arguments();
         let log = self.paths.qemu_log();
-        let mut qemu = Guarded::spawn(&prepared.qemu.path, &arguments, &log)?;
+        let mut qemu = Guarded::spawn(&program.path, &arguments, &log)?;
         let process = qemu.identity();
         if let Some(process) = &process {
             record.stage = Stage::Booting { process: process.clone() };
@@ -139,22 +145,22 @@ impl QemuProvider {
         let booted = cold.run(&mut qemu).await;
         let (port, process) = match (booted, process) {
             (Ok(port), Some(process)) => (port, process),
-            (Ok(_), None) => return Err(gone_at_once(&prepared.qemu.path)),
+            (Ok(_), None) => return Err(gone_at_once(&program.path)),
             (Err(error), _) => {
                 // Waited for, so that nothing of it is left when the user reads the error.
                 qemu.kill().await.map_err(|source| QemuError::File {
                     action: "end",
-                    path: prepared.qemu.path.clone(),
+                    path: program.path.clone(),
                     source,
                 })?;
-                return Err(error.into());
+                return Ok(Err(error));
             }
         };
         record.stage = Stage::Up { process, port };
         record.write(&self.paths)?;
         unfinished.finish();
         qemu.disown();
-        Ok(self.endpoint(accelerator, port, false))
+        Ok(Ok(self.endpoint(accelerator, port, false)))
     }
 }
 
@@ -182,7 +188,8 @@ fn gone_at_once(qemu: &Path) -> Error {
     QemuError::Spawn { qemu: qemu.to_owned(), source: std::io::ErrorKind::NotFound.into() }.into()
 }
 
-async fn blocking<T: Send + 'static>(
+/// Does work that may block on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
     doing: &'static str,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

@@ -25,15 +25,13 @@ use self::step::StepView;
 use self::summary::FailedStep;
 pub use self::surroundings::Terminal;
 use super::{Event, LabSummary, Renderer, StepPlace, StepSummary, diagram};
+use crate::instance::Name;
 
 /// Makes what a guest or a file says fit to be shown: one line of bytes becomes text without
 /// control characters and escape sequences.
 pub fn harmless(line: &[u8]) -> String {
     escape::harmless(line, false)
 }
-
-/// The guest that commands mean unless they name one.
-const DEFAULT_INSTANCE: &str = "default";
 
 /// Shows a run to a person.
 pub struct TerminalRenderer {
@@ -59,14 +57,14 @@ impl TerminalRenderer {
         stdout: Box<dyn Write + Send>,
         stderr: Box<dyn Write + Send>,
     ) -> Self {
-        let page = Page::new(&terminal, &[], DEFAULT_INSTANCE);
+        let page = Page::new(&terminal, &[], Name::DEFAULT);
         let dot = page.symbols.dot;
         Self {
             stdout,
             progress: Progress::new(stderr, terminal.redraw, terminal.columns, dot),
             terminal,
             page,
-            instance: DEFAULT_INSTANCE.to_owned(),
+            instance: Name::DEFAULT.to_owned(),
             steps: 0,
             step: None,
             failed: Vec::new(),

@@ -5,10 +5,10 @@ use netlab_protocol::Place;
 use textwrap::WordSplitter;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::DEFAULT_INSTANCE;
 use super::escape::harmless;
 use super::style::{Palette, Symbols};
 use super::surroundings::Terminal;
+use crate::instance::Name;
 
 /// Columns before a claim, its sign included; a step's title and its why begin there too.
 pub(super) const MARGIN: usize = 8;
@@ -116,7 +116,7 @@ impl Page {
     /// A command of netlab as one types it for this guest.
     pub(super) fn netlab(&self, arguments: &str) -> String {
         match self.instance.as_str() {
-            DEFAULT_INSTANCE => format!("netlab {arguments}"),
+            Name::DEFAULT => format!("netlab {arguments}"),
             name => format!("netlab --name {name} {arguments}"),
         }
     }
@@ -168,7 +168,7 @@ mod tests {
         let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
         let terminal = Terminal { input, output, redraw, columns, colour, unicode };
         let names: Vec<String> = namespaces.iter().map(|&name| name.to_owned()).collect();
-        Page::new(&terminal, &names, DEFAULT_INSTANCE)
+        Page::new(&terminal, &names, Name::DEFAULT)
     }
 
     #[test]

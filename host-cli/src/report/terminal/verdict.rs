@@ -101,13 +101,14 @@ mod tests {
     use netlab_protocol::Exit;
 
     use super::*;
+    use crate::instance::Name;
     use crate::report::sample;
-    use crate::report::terminal::{DEFAULT_INSTANCE, Terminal};
+    use crate::report::terminal::Terminal;
 
     fn page() -> Page {
         let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
         let terminal = Terminal { input, output, redraw, columns: 80, colour, unicode };
-        Page::new(&terminal, &["red".to_owned()], DEFAULT_INSTANCE)
+        Page::new(&terminal, &["red".to_owned()], Name::DEFAULT)
     }
 
     fn verdict(witness: Witness, passed: bool, actual: &str) -> Verdict {

@@ -39,7 +39,10 @@ fn the_end_of_qemu_is_explained_by_what_it_and_the_guest_said() {
     for (error, message) in rows {
         assert_eq!(error.to_string(), message);
     }
+    let exited = explained(Some("kvm_init_vcpu failed"), "", None);
+    assert!(exited.may_be_the_accelerators());
     let taken = explained(Some(forwarding), "", Some(22));
+    assert!(!taken.may_be_the_accelerators());
     assert_eq!(taken.hint(), "leave out `--port` to get a free one, or name another");
     assert_eq!(taken.exit(), Exit::HostLacks);
 }

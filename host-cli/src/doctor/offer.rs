@@ -1,0 +1,26 @@
+//! The offer to install QEMU, made before a guest is started. The rule: QEMU is only looked for, not
+//! run, since whoever starts a guest asks it for its version anyway.
+
+use super::install::Installation;
+use crate::context::Context;
+use crate::error::Error;
+use crate::provider::qemu::{GUEST, QemuError, discover};
+use crate::report::prompt;
+
+/// Installs a missing QEMU, with `--yes` or after a question on a terminal.
+///
+/// # Errors
+/// QEMU is missing and was not installed, or the one that the user named is not there.
+pub async fn qemu(context: &Context) -> Result<(), Error> {
+    match discover::locate(context.options.qemu.as_deref(), GUEST) {
+        Err(QemuError::Missing { .. }) => {}
+        found => return Ok(found.map(drop)?),
+    }
+    let installation = Installation::plan(GUEST)?;
+    let can_ask = context.terminal.is_interactive() && !context.options.json;
+    installation.consent(context.options.yes, can_ask, |lines| {
+        prompt::yes(&format!("QEMU is not installed. Run `{}`?", lines.join(" && ")))
+    })?;
+    // Not dropped on Ctrl-C: a package manager cut short leaves the host half-installed.
+    Ok(installation.run().await?)
+}
