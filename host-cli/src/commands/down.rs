@@ -29,7 +29,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     }
     match provider::clear_leftovers(context).await {
         Ok(words) => ended.extend(words),
-        Err(error) => failure = Some(error),
+        Err(error) => failures.push(error),
     }
     print::removed(context.options.json, &ended, "nothing was up")?;
     // The last one is what `main` prints; the others are told here.

@@ -171,8 +171,12 @@ fn wait_for_key(cancel: &Cancel) -> Result<KeyCode, KeyError> {
             && key.kind == KeyEventKind::Press
         {
             let control = key.modifiers.contains(KeyModifiers::CONTROL);
-            let interrupt = control && matches!(key.code, KeyCode::Char('c' | 'd'));
-            return Ok(if interrupt { KeyCode::Null } else { key.code });
+            return Ok(match key.code {
+                KeyCode::Char('c' | 'd') if control => KeyCode::Null,
+                // An Enter that was typed before the terminal was raw comes as a line feed.
+                KeyCode::Char('j') if control => KeyCode::Enter,
+                code => code,
+            });
         }
     }
     Ok(KeyCode::Null)
