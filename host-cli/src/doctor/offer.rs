@@ -1,7 +1,9 @@
 //! The offer to install QEMU, made before a guest is started. The rule: QEMU is only looked for, not
 //! run, since whoever starts a guest asks it for its version anyway.
 
-use super::install::Installation;
+use std::io;
+
+use super::install::{InstallError, Installation};
 use crate::context::Context;
 use crate::error::Error;
 use crate::provider::qemu::{GUEST, QemuError, discover};
@@ -18,9 +20,18 @@ pub async fn qemu(context: &Context) -> Result<(), Error> {
     }
     let installation = Installation::plan(GUEST)?;
     let can_ask = context.terminal.is_interactive() && !context.options.json;
-    installation.consent(context.options.yes, can_ask, |lines| {
-        prompt::yes(&format!("QEMU is not installed. Run `{}`?", lines.join(" && ")))
-    })?;
+    let (yes, asked) = (context.options.yes, installation.clone());
+    let ask = move || {
+        asked.consent(yes, can_ask, |lines| {
+            prompt::yes(&format!("QEMU is not installed. Run `{}`?", lines.join(" && ")))
+        })
+    };
+    // On a thread of its own, so that Ctrl-C is heard: a read of the keyboard can't be called back.
+    let answered = async {
+        let answer = tokio::task::spawn_blocking(ask).await;
+        answer.unwrap_or_else(|error| Err(InstallError::Terminal(io::Error::other(error))))
+    };
+    context.cancel.guard(answered).await?;
     // Not dropped on Ctrl-C: a package manager cut short leaves the host half-installed.
     Ok(installation.run().await?)
 }
