@@ -71,7 +71,10 @@ fn broken_kvm(_: &Netlab) {
         } else {
             let notes = outcome.stderr.matches("using TCG").count();
             assert_eq!(notes, 1, "{}", outcome.stderr);
-            netlab.run(["--accel", "kvm", "up"]).exit(3).complains(&["KVM does not work here", "--accel tcg"]);
+            netlab
+                .run(["--accel", "kvm", "up"])
+                .exit(3)
+                .complains(&["KVM does not work here", "--accel tcg"]);
         }
     }
 }
