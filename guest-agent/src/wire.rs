@@ -186,7 +186,7 @@ mod tests {
         let Event::Failed(failure) = decoder.message().unwrap().unwrap() else { panic!() };
         assert_eq!(
             failure.to_string(),
-            "could not tell the host what happened: a frame of 1048617 bytes is over the limit of \
+            "could not tell the host what happened: a frame of 1048614 bytes is over the limit of \
              1048576 (`netlab shell` shows what is there)"
         );
     }
