@@ -74,7 +74,12 @@ struct Patience {
 impl Patience {
     fn of(check: &Check, witness: Witness) -> Self {
         let within = Duration::from_millis(check.within_ms);
-        let attempt = within.clamp(LEAST_ATTEMPT, ATTEMPT_LIMIT);
+        // Only the silence of whoever should answer takes time to tell.
+        let attempt = if check.probe.awaits_answer() {
+            within.clamp(LEAST_ATTEMPT, ATTEMPT_LIMIT)
+        } else {
+            ATTEMPT_LIMIT
+        };
         let (window, until) = match (Wanted::of(check, witness), witness) {
             (Wanted::Failure, Witness::Claim | Witness::Control) => (within, Until::Wrong),
             (Wanted::Failure, Witness::Without) => (EFFECT_LIMIT, Until::Right),
@@ -90,12 +95,15 @@ pub async fn judge(lab: &Lab, check: &Check, witness: Witness, outbox: &Outbox) 
     let control = check.control.as_deref().filter(|_| needs_control);
     let mut problem = None;
     if let Some(id) = control {
-        let held = match lab.check(id) {
-            Some(control) => try_and_tell(lab, control, Witness::Control, None, outbox).await,
-            None => false,
+        problem = match lab.check(id) {
+            Some(control) if try_and_tell(lab, control, Witness::Control, None, outbox).await => {
+                None
+            }
+            Some(Check { claim, .. }) => {
+                Some(format!("its control \"{claim}\" does not hold, so it proves nothing"))
+            }
+            None => Some(format!("the lab has no control `{id}`")),
         };
-        problem =
-            (!held).then(|| format!("its control `{id}` does not hold, so it proves nothing"));
     }
     try_and_tell(lab, check, witness, problem, outbox).await
 }
@@ -182,7 +190,7 @@ pub fn milliseconds(duration: Duration) -> u64 {
 mod tests {
     use std::cell::Cell;
 
-    use netlab_protocol::{Place, Probe};
+    use netlab_protocol::{Place, Probe, Target};
 
     use super::*;
 
@@ -236,7 +244,11 @@ mod tests {
             let expected = Patience { attempt: seconds(1), window, until };
             assert_eq!(patience, expected, "{negative} {witness:?}");
         }
-        let quick = Patience::of(&check(true, 300), Witness::Claim);
+        let reach = Check {
+            probe: Probe::Reach(Target::Ping { address: "10.0.0.2".to_owned() }),
+            ..check(true, 300)
+        };
+        let quick = Patience::of(&reach, Witness::Claim);
         assert_eq!(quick.attempt, Duration::from_millis(300));
     }
 

@@ -71,6 +71,11 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// Whether an answer from elsewhere is awaited; all others look at a state that is there.
+    pub fn awaits_answer(&self) -> bool {
+        matches!(self, Self::Reach(_))
+    }
+
     /// The key that names the kind in the lab file.
     pub fn kind(&self) -> &'static str {
         match self {

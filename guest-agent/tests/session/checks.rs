@@ -141,7 +141,7 @@ fn a_dead_network_does_not_pass_for_isolation() {
     assert!(lines[1].starts_with("FAILED red-blue Control: no answer in 1 s"), "{lines:#?}");
     assert_eq!(
         lines[2],
-        "FAILED red-nobody Claim: its control `red-blue` does not hold, so it proves nothing"
+        "FAILED red-nobody Claim: its control \"the claim of red-blue\" does not hold, so it proves nothing"
     );
 }
 

@@ -24,9 +24,9 @@ use super::table::{Key, Table, in_plain_words};
 /// start and an ARP answer as long; five seconds are far from both and from the reader's patience.
 const POSITIVE_MS: u64 = 5_000;
 
-/// How long a negative claim is tried: Linux repeats an ARP request after one second, so a
-/// neighbour that is there answers within it.
-const NEGATIVE_MS: u64 = 1_000;
+/// How long a negative claim that awaits an answer is tried: Linux repeats an ARP request after one
+/// second, so a neighbour that is there answers within it. A state is looked at once.
+const SILENCE_MS: u64 = 1_000;
 
 const CLAIM: Key = Key { name: "claim", example: "claim = \"red reaches blue\"" };
 const ID: Key = Key { name: "id", example: "id = \"red-blue\"" };
@@ -121,7 +121,11 @@ pub fn check(fence: &Fence, lines: &Lines<'_>, found: &mut Found) -> Option<Item
         (true, Some(_)) | (false, None) => {}
     }
     let (probe, read) = probe(&mut table, fence, found)?;
-    let default_ms = if negative { NEGATIVE_MS } else { POSITIVE_MS };
+    let default_ms = match (negative, probe.awaits_answer()) {
+        (false, _) => POSITIVE_MS,
+        (true, true) => SILENCE_MS,
+        (true, false) => 0,
+    };
     let check = Check {
         line: lines.line(fence.span.start),
         id: id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),

@@ -5,7 +5,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 /// Shows the question. On a pipe it ends with a new line, so that whoever reads it gets it whole.
 pub fn ask(question: &str) {
     let mut stderr = io::stderr().lock();
-    let end = if stderr.is_terminal() { "" } else { "\n" };
+    let is_terminal = stderr.is_terminal();
+    // A narrow terminal gets what fits: a question over two rows could not be wiped.
+    let columns = match crossterm::terminal::size() {
+        Ok((columns, _)) if is_terminal => usize::from(columns.saturating_sub(1)),
+        _ => usize::MAX,
+    };
+    let question: String = question.chars().take(columns).collect();
+    let end = if is_terminal { "" } else { "\n" };
     // The question is a courtesy: a key is awaited whether or not it can be seen.
     drop(write!(stderr, "\r{question}{end}"));
     drop(stderr.flush());

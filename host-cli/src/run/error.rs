@@ -57,7 +57,9 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
-            Self::NoSuchStep { lab, .. } => format!("`netlab show {lab}` numbers the steps"),
+            Self::NoSuchStep { steps, .. } => {
+                format!("give `--from` a number from 1 to {steps}, or leave it out")
+            }
         }
     }
 

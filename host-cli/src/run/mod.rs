@@ -135,10 +135,11 @@ impl<'a> Run<'a> {
         while let Some(&place) = places.get(index) {
             let step = self.plan.steps[index].clone();
             if !place.quiet {
-                match pace.before(&step, place, index > 0).await? {
+                let shown = places[..index].iter().rposition(|place| !place.quiet);
+                match pace.before(&step, place, shown.is_some()).await? {
                     Choice::Go => {}
                     Choice::Again => {
-                        index -= 1;
+                        index = shown.unwrap_or(index);
                         if !self.rewind(&places[..index], tally).await? {
                             return Ok(Ended::Failed);
                         }

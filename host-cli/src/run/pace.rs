@@ -106,9 +106,9 @@ impl Pace for Paced {
         let again = if can_repeat { ", a again" } else { "" };
         let number = place.number.unwrap_or_default();
         let shell_place = first_place(step);
+        // The heading comes with the step: the question has to fit on one row to be wiped again.
         let question = format!(
-            "  Enter: step {number}, {}   (r the rest, s shell in {shell_place}{again}, q quit) ",
-            step.title
+            "  Enter: step {number} (r the rest, s shell in {shell_place}{again}, q quit) "
         );
         loop {
             crate::report::prompt::ask(&question);

@@ -59,7 +59,7 @@ fn sabotaged(netlab: &Netlab, demo: &str, title: &str, sabotage: &str) -> Outcom
     let mut keys = demo.stdin.take().expect("a pipe");
     keys.write_all("\n".repeat(before).as_bytes()).expect("a key");
     let prompts = demo.stderr.as_mut().expect("a pipe");
-    read_until(prompts, &format!("step {}, ", before + 1));
+    read_until(prompts, &format!("step {} (", before + 1));
 
     netlab.run(["exec", "--", "sh", "-c", sabotage]).exit(0);
     keys.write_all(b"r").expect("a key");

@@ -223,7 +223,7 @@ async fn known_line(serial_log: &Path, deadline: Instant) {
 
 /// The one line about an accelerator that doesn't work.
 fn fallback(accelerator: Accelerator, problem: &Problem) -> String {
-    format!("{} does not work here ({problem}): using TCG, which is slower", accelerator.title())
+    format!("{} does not work here: using TCG, which is slower ({problem})", accelerator.title())
 }
 
 #[cfg(test)]
@@ -234,7 +234,7 @@ mod tests {
     fn a_fall_to_tcg_is_one_line_with_the_reason() {
         assert_eq!(
             fallback(Accelerator::Kvm, &Problem::Hung { seconds: 5 }),
-            "KVM does not work here (the guest printed nothing in 5 s): using TCG, which is slower"
+            "KVM does not work here: using TCG, which is slower (the guest printed nothing in 5 s)"
         );
     }
 }
