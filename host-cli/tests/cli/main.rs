@@ -46,11 +46,10 @@ fn all_mistakes_of_a_lab_file_are_shown_with_line_column_and_caret() {
 }
 
 #[test]
-fn a_missing_qemu_is_told_without_asking_when_nobody_can_answer() {
-    let netlab = Netlab::new().with("PATH", "/nowhere");
-    netlab.run(["demo", "1"]).exit(3).complains(&["QEMU is missing", "--yes"]);
+fn a_qemu_that_is_not_where_it_was_named_is_told_before_anything_starts() {
     let netlab = Netlab::new().with("NETLAB_QEMU", "/nowhere/qemu");
     netlab.run(["demo", "1"]).exit(2).complains(&["there is no QEMU at `/nowhere/qemu`"]);
+    assert!(!netlab.home().join("i").exists());
 }
 
 #[test]
