@@ -12,9 +12,9 @@ use crate::platform::{Accelerator, Architecture, ChannelKind, Platform};
 /// Guest memory, in MiB. The labs of the product run in half of it.
 pub const MEMORY_MIB: u32 = 512;
 
-/// Most processors of a guest. One or two make no difference to its boot; two let the labs' servers
-/// and clients run at the same time.
-pub const MAX_CPUS: u32 = 2;
+/// Most processors of a guest that hardware runs: two let the labs' servers and clients run at the
+/// same time.
+const MAX_CPUS: u32 = 2;
 
 /// Bound of TCG's cache of translated code, in MiB. Unbounded it grows to 300 MB in a demo.
 const TCG_CACHE_MIB: u32 = 256;
@@ -74,6 +74,17 @@ pub struct Instance {
     pub boot_channel: String,
     /// The port on 127.0.0.1 that leads to SSH; `None` lets the system choose a free one.
     pub port: Option<u16>,
+}
+
+/// Processors of a guest on a host that has `host` of them.
+pub fn cpus(accelerator: Accelerator, host: u32) -> u32 {
+    match accelerator {
+        Accelerator::Kvm | Accelerator::Hvf | Accelerator::Whpx => host.clamp(1, MAX_CPUS),
+        // Before version 8.1 QEMU may translate an instruction while the guest's kernel patches it
+        // on another processor, as it does with its jump labels all through the boot: one start in
+        // some hundreds ended in a panic. A second one makes neither boot nor labs any faster.
+        Accelerator::Tcg => 1,
+    }
 }
 
 impl Machine {

@@ -302,7 +302,7 @@ impl Artifacts {
             guest: self.architecture,
             version,
             accelerator,
-            cpus: u32::try_from(processors).unwrap_or(1).min(command::MAX_CPUS),
+            cpus: command::cpus(accelerator, u32::try_from(processors).unwrap_or(1)),
             kernel: self.kernel.clone(),
             initramfs: self.initramfs.clone(),
             serial_log: serial_log.to_owned(),

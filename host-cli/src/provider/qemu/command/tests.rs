@@ -130,6 +130,19 @@ fn an_x86_guest_on_an_arm_host_gets_one_thread() {
 }
 
 #[test]
+fn translated_guests_have_one_processor_and_others_at_most_two() {
+    let rows = [
+        (Accelerator::Tcg, 8, 1),
+        (Accelerator::Kvm, 1, 1),
+        (Accelerator::Hvf, 8, 2),
+        (Accelerator::Whpx, 0, 1),
+    ];
+    for (accelerator, host, expected) in rows {
+        assert_eq!(cpus(accelerator, host), expected, "{accelerator} on {host}");
+    }
+}
+
+#[test]
 fn windows_gets_named_pipes() {
     let machine = Machine {
         instance: Some(Instance {
