@@ -58,6 +58,7 @@ fn hello() -> Result<Hello, Error> {
         kernel: kernel.release().to_string_lossy().into_owned(),
         uptime_ms: seconds * 1000 + nanoseconds / 1_000_000,
         kept: lab::left_behind()?,
+        held: None,
     })
 }
 
@@ -118,6 +119,9 @@ impl Session {
                 let removal = lab::reset().await?;
                 self.tell_closed(removal).await;
             }
+            Request::Hold | Request::Attach => {
+                return Err(refused(asked(&request), "which is not there yet"));
+            }
             Request::Serve => {
                 for service in service::ALL {
                     service::start(service).await?;
@@ -169,6 +173,8 @@ fn asked(request: &Request) -> String {
         Request::Close { keep: false } => "end the lab".to_owned(),
         Request::Reset => "clear away what a lab left".to_owned(),
         Request::Serve => "start the guest's services".to_owned(),
+        Request::Hold => "hold the lab".to_owned(),
+        Request::Attach => "go on with the held lab".to_owned(),
     }
 }
 

@@ -54,6 +54,7 @@ impl Guest {
             name: endpoint.name.clone(),
             attached: endpoint.attached,
             accelerator: endpoint.accelerator.clone(),
+            tier: endpoint.tier,
             address: endpoint.address.to_string(),
             took: started.elapsed(),
         });

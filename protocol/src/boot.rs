@@ -29,6 +29,8 @@ pub enum Report {
     NeedSecrets,
     /// The SSH server listens.
     Ready,
+    /// The guest that [`Order::Wake`] found is awake.
+    Awake,
     /// The boot can't go on.
     Failed {
         /// The phase that failed.
@@ -65,6 +67,24 @@ pub enum Order {
         /// Nanoseconds since 1970-01-01 00:00 UTC.
         unix_nanos: u64,
     },
+    /// Takes back all that makes the guest an instance: its keys go, its SSH server and every
+    /// connection end. Answered by [`Report::NeedSecrets`], upon which the guest may be saved as
+    /// the template of others.
+    Settle,
+    /// The guest was brought back from a saved state: the connections of its earlier life end, the
+    /// clock is set and the random generator seeded anew. Answered by [`Report::Awake`].
+    Wake(Box<Wake>),
+}
+
+/// What a guest needs that was brought back.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wake {
+    /// The host's wall clock, in nanoseconds since 1970-01-01 00:00 UTC.
+    pub unix_nanos: u64,
+    /// [`ENTROPY_BYTES`] random bytes for the kernel's generator.
+    #[serde(with = "crate::bytes")]
+    pub entropy: Vec<u8>,
 }
 
 /// Everything that makes an instance itself. It never touches a disk of the guest, its command

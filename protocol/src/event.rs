@@ -15,6 +15,10 @@ pub enum Event {
     Opened,
     /// The guest's services answer.
     Served,
+    /// The open lab outlives the connection until the next request.
+    Held,
+    /// The held lab is open in this session.
+    Attached,
     /// A step begins.
     StepStarted {
         /// Index into the plan's steps, from 0.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the messages between `netlab` and `netlab-agent`. Both sides must have the same:
 /// the host ships the agent it was built with, so there is no compatibility to keep.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The guest's file in which the agent keeps a journal of its sessions, for `netlab logs agent`.
 pub const AGENT_JOURNAL: &str = "/run/netlab/agent.log";
@@ -23,6 +23,8 @@ pub struct Hello {
     pub uptime_ms: u64,
     /// Id of a lab that an earlier session left standing, if there is one.
     pub kept: Option<String>,
+    /// Id of a lab that an earlier session held, for [`Attach`](crate::Request::Attach).
+    pub held: Option<String>,
 }
 
 /// The agent that answered is not of this build.
@@ -67,6 +69,7 @@ mod tests {
             kernel: "6.12".to_owned(),
             uptime_ms: 1,
             kept: None,
+            held: None,
         }
     }
 
@@ -78,8 +81,8 @@ mod tests {
     #[test]
     fn another_build_is_refused_with_both_versions_named() {
         for (protocol, version, words) in [
-            (9, "0.1.0", "the guest's agent 0.1.0 speaks protocol 9, this netlab 0.1.0 speaks 1"),
-            (1, "0.0.9", "the guest's agent 0.0.9 speaks protocol 1, this netlab 0.1.0 speaks 1"),
+            (9, "0.1.0", "the guest's agent 0.1.0 speaks protocol 9, this netlab 0.1.0 speaks 2"),
+            (2, "0.0.9", "the guest's agent 0.0.9 speaks protocol 2, this netlab 0.1.0 speaks 2"),
         ] {
             let error = hello(protocol, version).accept("0.1.0").unwrap_err();
             assert_eq!(error.to_string(), words);

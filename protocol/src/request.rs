@@ -27,6 +27,11 @@ pub enum Request {
     },
     /// Removes what a kept or broken-off lab left: answered by `Closed`.
     Reset,
+    /// Lets the open lab outlive the connection until the next request comes: answered by `Held`.
+    /// Asked before the guest is saved, so that the saved one waits for [`Request::Attach`].
+    Hold,
+    /// Goes on with the lab that an earlier session held and lost: answered by `Attached`.
+    Attach,
     /// Starts the guest's services ahead of a lab: answered by `Served` once they answer.
     Serve,
 }

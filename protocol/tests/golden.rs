@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use netlab_protocol::boot::{Order, Phase, Report, Secrets};
+use netlab_protocol::boot::{Order, Phase, Report, Secrets, Wake};
 use netlab_protocol::topology::Peer;
 use netlab_protocol::{
     Action, Background, Check, Command, Counterfactual, Event, Exit, ExitRule, Failure, Hello,
@@ -93,6 +93,8 @@ fn requests() {
         (Request::Close { keep: true }, r#"{"close":{"keep":true}}"#),
         (Request::Reset, r#""reset""#),
         (Request::Serve, r#""serve""#),
+        (Request::Hold, r#""hold""#),
+        (Request::Attach, r#""attach""#),
     ]);
 }
 
@@ -104,13 +106,17 @@ fn the_hello() {
         kernel: text("6.12"),
         uptime_ms: 7,
         kept: None,
+        held: None,
     };
     assert_wire(vec![
         (
-            Hello { kept: Some(text("1")), ..hello.clone() },
-            r#"{"protocol":1,"version":"0.1.0","kernel":"6.12","uptime_ms":7,"kept":"1"}"#,
+            Hello { kept: Some(text("1")), held: Some(text("2")), ..hello.clone() },
+            r#"{"protocol":1,"version":"0.1.0","kernel":"6.12","uptime_ms":7,"kept":"1","held":"2"}"#,
         ),
-        (hello, r#"{"protocol":1,"version":"0.1.0","kernel":"6.12","uptime_ms":7,"kept":null}"#),
+        (
+            hello,
+            r#"{"protocol":1,"version":"0.1.0","kernel":"6.12","uptime_ms":7,"kept":null,"held":null}"#,
+        ),
     ]);
 }
 
@@ -195,6 +201,8 @@ fn events_of_a_lab() {
     assert_wire(vec![
         (Event::Opened, r#"{"event":"opened"}"#),
         (Event::Served, r#"{"event":"served"}"#),
+        (Event::Held, r#"{"event":"held"}"#),
+        (Event::Attached, r#"{"event":"attached"}"#),
         (Event::StepStarted { step: 0 }, r#"{"event":"step_started","step":0}"#),
         (
             verdict(Witness::Claim),
@@ -280,6 +288,7 @@ fn reports_of_the_boot() {
         (reached(Phase::Secrets), r#"{"report":"reached","phase":"secrets","uptime_ms":7}"#),
         (reached(Phase::Ssh), r#"{"report":"reached","phase":"ssh","uptime_ms":7}"#),
         (Report::NeedSecrets, r#"{"report":"need_secrets"}"#),
+        (Report::Awake, r#"{"report":"awake"}"#),
         (Report::Ready, r#"{"report":"ready"}"#),
         (
             Report::Failed { phase: Phase::Root, problem: text("P") },
@@ -303,5 +312,10 @@ fn orders_of_the_boot() {
             r#"{"order":"begin","hostname":"h","host_key":"AQID","authorized_key":"k","unix_nanos":5,"entropy":"/w=="}"#,
         ),
         (Order::SetClock { unix_nanos: 5 }, r#"{"order":"set_clock","unix_nanos":5}"#),
+        (Order::Settle, r#"{"order":"settle"}"#),
+        (
+            Order::Wake(Box::new(Wake { unix_nanos: 5, entropy: vec![255] })),
+            r#"{"order":"wake","unix_nanos":5,"entropy":"/w=="}"#,
+        ),
     ]);
 }

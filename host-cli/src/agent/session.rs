@@ -166,6 +166,8 @@ fn describe(request: &Request) -> String {
         Request::Close { .. } => "ending the lab".to_owned(),
         Request::Reset => "clearing the guest".to_owned(),
         Request::Serve => "starting the guest's services".to_owned(),
+        Request::Hold => "holding the lab".to_owned(),
+        Request::Attach => "going on with the lab".to_owned(),
     }
 }
 
@@ -184,6 +186,7 @@ mod tests {
             kernel: "6.12".to_owned(),
             uptime_ms: 1,
             kept: None,
+            held: None,
         }
     }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{InstanceError, InstancePaths, replace_file};
 use crate::platform::{Accelerator, ProcessIdentity};
+use crate::provider::Tier;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// What is known of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,10 @@ pub struct Record {
     pub accelerator: Accelerator,
     /// Digest of the image that it was booted from.
     pub image: String,
+    /// How it was started.
+    pub tier: Tier,
+    /// Key of the template that it was made from; `None` after a cold boot.
+    pub template: Option<String>,
     /// How far its start has come.
     pub stage: Stage,
 }
@@ -107,6 +112,8 @@ mod tests {
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             accelerator: Accelerator::Tcg,
             image: "abc".to_owned(),
+            tier: Tier::Clone,
+            template: Some("def".to_owned()),
             stage: Stage::Up {
                 process: ProcessIdentity { pid: 7, started: "9 ticks".to_owned() },
                 port: 40123,
@@ -125,11 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_on_disk_is_the_one_of_version_1() {
+    fn the_shape_on_disk_is_the_one_of_version_2() {
         let text = serde_json::to_string(&record()).unwrap();
         assert_eq!(
             text,
-            r#"{"version":1,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
+            r#"{"version":2,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
         );
     }
 
@@ -138,9 +145,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         paths.create_folder().unwrap();
-        replace_file(&paths.record(), r#"{"version":2,"whatever":true}"#.as_bytes()).unwrap();
+        replace_file(&paths.record(), r#"{"version":3,"whatever":true}"#.as_bytes()).unwrap();
         let newer = Record::read(&paths).unwrap_err();
-        assert!(matches!(newer, InstanceError::TooNew { found: 2, known: 1, .. }), "{newer}");
+        assert!(matches!(newer, InstanceError::TooNew { found: 3, known: 2, .. }), "{newer}");
         for broken in ["", "{", r#"{"version":1}"#, r#"{"version":1,"extra":0}"#] {
             replace_file(&paths.record(), broken.as_bytes()).unwrap();
             let error = Record::read(&paths).unwrap_err();

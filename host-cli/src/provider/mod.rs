@@ -9,11 +9,40 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::instance::Name;
 use crate::report::Reporter;
+
+/// How a guest is started, quickest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// From the memory of a guest that was booted once, mapped and copied where it is written.
+    Clone,
+    /// From the saved state of such a guest, read as a stream.
+    Restore,
+    /// By booting its kernel.
+    Cold,
+}
+
+impl Tier {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Clone, Self::Restore, Self::Cold];
+
+    /// The word for it, as `--start` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clone => "clone",
+            Self::Restore => "restore",
+            Self::Cold => "cold",
+        }
+    }
+}
 
 /// How to reach a guest that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +61,8 @@ pub struct Endpoint {
     pub host_alias: String,
     /// Accelerator in words, such as `kvm` or `tcg`.
     pub accelerator: String,
+    /// How it was started.
+    pub tier: Tier,
     /// Whether the guest was up before this call.
     pub attached: bool,
 }
@@ -61,6 +92,9 @@ pub trait Provider: Send + Sync {
     /// phases up to and including `network`, and the start of `ssh`, which ends with an
     /// authentication; nothing of these when it attaches.
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
+    /// Puts a clean guest in the place of the one that is up: the same name, port and keys, another
+    /// machine. `None`, and nothing done, where a clean one costs a whole boot or none is up.
+    async fn swap(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error>;
     /// Says whether the guest runs, after clearing away what a crash may have left.
     async fn status(&self) -> Result<Status, Error>;
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;

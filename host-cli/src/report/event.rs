@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use netlab_protocol::Topology;
 
+use crate::provider::Tier;
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -48,6 +50,8 @@ pub enum Event {
         attached: bool,
         /// Accelerator in words, such as `tcg`.
         accelerator: String,
+        /// How it was started.
+        tier: Tier,
         /// Address of its SSH port on the host.
         address: String,
         /// Time since the start began.

@@ -93,6 +93,7 @@ pub fn start() -> Vec<Event> {
         name: Name::DEFAULT.to_owned(),
         attached: false,
         accelerator: "tcg".to_owned(),
+        tier: crate::provider::Tier::Clone,
         address: "127.0.0.1:40123".to_owned(),
         took: Duration::from_millis(2310),
     });

@@ -54,6 +54,7 @@ mod tests {
             known_hosts: Path::new(folder).join("known_hosts"),
             host_alias: format!("netlab-{name}"),
             accelerator: "tcg".to_owned(),
+            tier: crate::provider::Tier::Cold,
             attached: true,
         }
     }

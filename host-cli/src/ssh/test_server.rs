@@ -55,6 +55,7 @@ impl Guest {
             known_hosts: self.paths.known_hosts(),
             host_alias: self.paths.name().host_alias(),
             accelerator: "none".to_owned(),
+            tier: crate::provider::Tier::Cold,
             attached: true,
         }
     }

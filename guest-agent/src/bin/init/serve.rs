@@ -31,6 +31,7 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
                         console::say(&format!("the clock stays as it is: {error}"));
                     }
                 }
+                Order::Settle | Order::Wake(_) => console::say("this order is not there yet"),
                 Order::Begin(_) if server.is_some() => {
                     console::say("a second set of secrets was ignored");
                 }

@@ -110,6 +110,8 @@ impl ColdBoot<'_> {
                     let begin = Order::Begin(Box::new(self.secrets()));
                     channel.order(&begin).await.map_err(broken)?;
                 }
+                // Only a guest that was brought back says so.
+                Report::Awake => {}
                 // It listens. What it says is heard by whoever connects: forwarding accepts a
                 // connection whether or not anybody is behind it.
                 Report::Ready => return Ok(port),

@@ -12,6 +12,13 @@ use crate::platform::{Accelerator, Architecture, ChannelKind, Platform};
 /// Guest memory, in MiB. The labs of the product run in half of it.
 pub const MEMORY_MIB: u32 = 512;
 
+/// What QEMU calls the guest's memory.
+const MEMORY_ID: &str = "ram";
+
+/// First QEMU that can open a memory file for reading only and still let the guest write to its
+/// copy (`rom=off`).
+pub const READS_ONLY_SINCE: Version = Version(8, 2, 0);
+
 /// Most processors of a guest that hardware runs: two let the labs' servers and clients run at the
 /// same time.
 const MAX_CPUS: u32 = 2;
@@ -48,8 +55,33 @@ pub struct Machine {
     pub serial_log: PathBuf,
     /// How much the kernel says there.
     pub console: Console,
+    /// Where its memory is.
+    pub memory: Memory,
+    /// What it starts from.
+    pub origin: Origin,
     /// Everything else of a real instance; `None` for a trial of the accelerator.
     pub instance: Option<Instance>,
+}
+
+/// Where a guest's memory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Memory {
+    /// In QEMU's own, which ends with it.
+    Private,
+    /// In this file, which shows whatever the guest writes: the memory of a template that is being
+    /// made.
+    Written(PathBuf),
+    /// As this file has it, copied page by page where the guest writes; the file stays as it is.
+    Copied(PathBuf),
+}
+
+/// What a guest starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Its kernel.
+    Boot,
+    /// A saved state that is yet to be told over QEMU's control channel.
+    Saved,
 }
 
 /// How much the kernel says on its console.
@@ -101,11 +133,11 @@ impl Machine {
     fn base(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
-        add(&["-machine", self.machine()]);
+        add(&["-machine", &format!("{},memory-backend={MEMORY_ID}", self.machine())]);
         add(&["-accel", &self.accel()]);
         add(&["-cpu", self.cpu()]);
         add(&["-smp", &self.cpus.to_string()]);
-        add(&["-m", &MEMORY_MIB.to_string()]);
+        add(&["-m", &MEMORY_MIB.to_string(), "-object", &self.memory()]);
         // No floppy, no VGA, no CD-ROM, and no surprises from configuration files of the user's:
         // each device costs the firmware and the kernel time (QEMU manual, "Standard options").
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
@@ -118,6 +150,11 @@ impl Machine {
         // nobody finds it once QEMU has died), so whoever reads this one reads only its end.
         let file = format!("{CONSOLE_FILE}{}", escaped(&self.serial_log));
         add(&["-chardev", &file, "-serial", "chardev:console"]);
+        match self.origin {
+            Origin::Boot => {}
+            // `defer`: what is loaded, and how, comes over the control channel.
+            Origin::Saved => add(&["-incoming", "defer"]),
+        }
         arguments
     }
 
@@ -158,6 +195,25 @@ impl Machine {
             // KVM can only give the interrupt controller that the host has.
             (Architecture::Aarch64, Accelerator::Kvm) => "virt,gic-version=host",
             (Architecture::Aarch64, Accelerator::Whpx | Accelerator::Tcg) => "virt",
+        }
+    }
+
+    /// The memory as an object of its own and always of one name: a saved state is loaded only into
+    /// memory that is called what it was called when it was saved.
+    fn memory(&self) -> String {
+        let size = format!("id={MEMORY_ID},size={MEMORY_MIB}M");
+        match &self.memory {
+            Memory::Private => format!("memory-backend-ram,{size}"),
+            Memory::Written(file) => {
+                format!("memory-backend-file,{size},mem-path={},share=on", escaped(file))
+            }
+            Memory::Copied(file) => {
+                // Without these two QEMU opens the file for writing, even where it only copies
+                // from it (since 8.2 they may be said together).
+                let opened =
+                    if self.version < READS_ONLY_SINCE { "" } else { ",readonly=on,rom=off" };
+                format!("memory-backend-file,{size},mem-path={},share=off{opened}", escaped(file))
+            }
         }
     }
 

@@ -36,7 +36,7 @@ use self::channel::BootChannel;
 use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
-use super::{Endpoint, LogFile, Provider, Status};
+use super::{Endpoint, LogFile, Provider, Status, Tier};
 use crate::cli::Options;
 use crate::context::Context;
 use crate::error::Error;
@@ -182,7 +182,7 @@ impl QemuProvider {
             }
             self.set_clock().await?;
         }
-        Ok(self.endpoint(record.accelerator, port, true))
+        Ok(self.endpoint(record.accelerator, record.tier, port, true))
     }
 
     async fn set_clock(&self) -> Result<(), QemuError> {
@@ -194,7 +194,13 @@ impl QemuProvider {
         channel.order(&order).await.map_err(|error| broken(error.to_string()))
     }
 
-    fn endpoint(&self, accelerator: Accelerator, port: u16, attached: bool) -> Endpoint {
+    fn endpoint(
+        &self,
+        accelerator: Accelerator,
+        tier: Tier,
+        port: u16,
+        attached: bool,
+    ) -> Endpoint {
         Endpoint {
             name: self.paths.name().to_string(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -203,12 +209,13 @@ impl QemuProvider {
             known_hosts: self.paths.known_hosts(),
             host_alias: self.paths.name().host_alias(),
             accelerator: accelerator.name().to_owned(),
+            tier,
             attached,
         }
     }
 
     fn status_of(&self, record: &Record, port: u16) -> Status {
-        Status::Up(self.endpoint(record.accelerator, port, true))
+        Status::Up(self.endpoint(record.accelerator, record.tier, port, true))
     }
 }
 
@@ -226,6 +233,10 @@ impl Provider for QemuProvider {
             State::Up { record, port, .. } => self.attach(&record, port).await,
             State::Down => self.start(reporter, begun).await,
         }
+    }
+
+    async fn swap(&self, _reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
+        Ok(None)
     }
 
     async fn status(&self) -> Result<Status, Error> {
@@ -307,6 +318,8 @@ impl Artifacts {
             initramfs: self.initramfs.clone(),
             serial_log: serial_log.to_owned(),
             console: command::Console::Quiet,
+            memory: command::Memory::Private,
+            origin: command::Origin::Boot,
             instance: None,
         }
     }

@@ -127,6 +127,7 @@ mod tests {
     use crate::instance::record::RECORD_VERSION;
     use crate::instance::{Home, Patience, replace_file};
     use crate::platform::Accelerator;
+    use crate::provider::Tier;
 
     fn identity(pid: u32) -> ProcessIdentity {
         ProcessIdentity { pid, started: "1 ticks".to_owned() }
@@ -139,6 +140,8 @@ mod tests {
             qemu: "/usr/bin/qemu".into(),
             accelerator: Accelerator::Tcg,
             image: "a".to_owned(),
+            tier: Tier::Cold,
+            template: None,
             stage,
         }
     }

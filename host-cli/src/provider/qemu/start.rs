@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::instance::record::RECORD_VERSION;
 use crate::instance::{InstancePaths, Record, Stage};
 use crate::platform::{Accelerator, Platform};
-use crate::provider::Endpoint;
+use crate::provider::{Endpoint, Tier};
 use crate::report::{Event, Phase, Reporter};
 
 /// Everything that is settled before QEMU starts.
@@ -116,6 +116,8 @@ impl QemuProvider {
             qemu: program.path.clone(),
             accelerator,
             image: artifacts.digest.clone(),
+            tier: Tier::Cold,
+            template: None,
             stage: Stage::Intent,
         };
         // Declared before QEMU, so dropped after it: files go when the process is dead.
@@ -160,7 +162,7 @@ impl QemuProvider {
         record.write(&self.paths)?;
         unfinished.finish();
         qemu.disown();
-        Ok(Ok(self.endpoint(accelerator, port, false)))
+        Ok(Ok(self.endpoint(accelerator, Tier::Cold, port, false)))
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) fn guest(step: Option<u32>, event: &GuestEvent) -> Option<Body<'_>> {
         GuestEvent::Failed(failed) => failure(step, failed),
         GuestEvent::Opened
         | GuestEvent::Served
+        | GuestEvent::Held
+        | GuestEvent::Attached
         | GuestEvent::StepStarted { .. }
         | GuestEvent::StepEnded { .. }
         | GuestEvent::Topology(_)

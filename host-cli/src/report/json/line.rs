@@ -37,6 +37,7 @@ pub(super) enum Body<'a> {
         name: &'a str,
         attached: bool,
         accelerator: &'a str,
+        start: &'a str,
         address: &'a str,
         millis: u64,
     },

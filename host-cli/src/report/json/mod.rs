@@ -68,10 +68,11 @@ impl Renderer for JsonRenderer {
             }
             Event::ImageStage { stage } => Body::ImageStage { stage },
             Event::Note { text } => Body::Note { text },
-            Event::GuestReady { name, attached, accelerator, address, took } => Body::Ready {
+            Event::GuestReady { name, attached, accelerator, tier, address, took } => Body::Ready {
                 name,
                 attached: *attached,
                 accelerator,
+                start: tier.name(),
                 address,
                 millis: convert::millis(*took),
             },

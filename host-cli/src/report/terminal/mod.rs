@@ -181,12 +181,12 @@ impl Renderer for TerminalRenderer {
                 self.end_line()?;
                 self.progress.note(&harmless(text.as_bytes()))
             }
-            Event::GuestReady { name, attached, accelerator, address, took } => {
+            Event::GuestReady { name, attached, accelerator, tier, address, took } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
-                let took = units::time(*took);
+                let (took, tier) = (units::time(*took), tier.name());
                 let came = if *attached { "was up, reached in" } else { "up in" };
-                let line = format!("guest {came} {took} ({accelerator}) {dot} {address}");
+                let line = format!("guest {came} {took} ({accelerator}, {tier}) {dot} {address}");
                 self.progress.ready(&line)
             }
             Event::LabStarted { title, summary, steps, namespaces, .. } => {

@@ -132,6 +132,8 @@ impl StepView {
             }
             GuestEvent::Opened
             | GuestEvent::Served
+            | GuestEvent::Held
+            | GuestEvent::Attached
             | GuestEvent::StepStarted { .. }
             | GuestEvent::BackgroundReady { .. }
             | GuestEvent::CounterfactualUndone { .. }

@@ -73,7 +73,7 @@ fn a_start_goes_to_standard_error() {
          kernel     1.42 s\n\
          ssh        2.01 s\n\
          agent      2.30 s\n\
-         guest up in 2.3 s (tcg) · 127.0.0.1:40123\n"
+         guest up in 2.3 s (tcg, clone) · 127.0.0.1:40123\n"
     );
 }
 
@@ -107,7 +107,7 @@ fn commands_to_type_name_the_guest_unless_it_is_the_usual_one() {
     events.extend(sample::failing());
     let [stdout, stderr] = rendered(piped(80, true), &events);
     assert!(
-        stderr.ends_with("guest was up, reached in 2.3 s (tcg) · 127.0.0.1:40123\n"),
+        stderr.ends_with("guest was up, reached in 2.3 s (tcg, clone) · 127.0.0.1:40123\n"),
         "{stderr}"
     );
     for words in [

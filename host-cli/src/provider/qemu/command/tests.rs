@@ -14,6 +14,8 @@ fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator
         initramfs: "/c/initramfs".into(),
         serial_log: "/i/serial.log".into(),
         console: Console::Quiet,
+        memory: Memory::Private,
+        origin: Origin::Boot,
         instance: None,
     }
 }
@@ -44,7 +46,7 @@ fn the_whole_line_of_an_instance() {
         machine.arguments().join("\n"),
         "\
 -machine
-q35
+q35,memory-backend=ram
 -accel
 tcg,thread=multi,tb-size=256
 -cpu
@@ -53,6 +55,8 @@ qemu64,+rdrand
 2
 -m
 512
+-object
+memory-backend-ram,id=ram,size=512M
 -nodefaults
 -no-user-config
 -display
@@ -114,7 +118,12 @@ fn processor_and_accelerator_fit_each_host() {
         let machine = Machine { version, ..machine(platform, processor, accelerator) };
         let arguments = machine.arguments();
         let got = ["-machine", "-accel", "-cpu"].map(|option| value(&arguments, option));
-        assert_eq!(got, [board, accel, cpu], "{platform:?} {processor:?} {accelerator} {version}");
+        let board = format!("{board},memory-backend=ram");
+        assert_eq!(
+            got,
+            [board.as_str(), accel, cpu],
+            "{platform:?} {processor:?} {accelerator} {version}"
+        );
         let console = if processor == Aarch64 { "console=ttyAMA0 " } else { "console=ttyS0 " };
         assert!(value(&arguments, "-append").starts_with(console));
     }
@@ -168,6 +177,36 @@ fn a_chosen_port_and_a_comma_in_a_path_stay_whole() {
     assert!(line.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{line}");
     assert!(line.contains("file=/a,,b/root,format=raw"), "{line}");
     assert!(line.contains("path=/a,,b/serial.log"), "{line}");
+}
+
+#[test]
+fn memory_is_where_it_was_asked_for_and_always_called_the_same() {
+    let file = || PathBuf::from("/t,1/ram");
+    let rows = [
+        (Memory::Private, Version(7, 2, 0), "memory-backend-ram,id=ram,size=512M"),
+        (
+            Memory::Written(file()),
+            Version(10, 0, 2),
+            "memory-backend-file,id=ram,size=512M,mem-path=/t,,1/ram,share=on",
+        ),
+        (
+            Memory::Copied(file()),
+            Version(7, 2, 0),
+            "memory-backend-file,id=ram,size=512M,mem-path=/t,,1/ram,share=off",
+        ),
+        (
+            Memory::Copied(file()),
+            Version(8, 2, 0),
+            "memory-backend-file,id=ram,size=512M,mem-path=/t,,1/ram,share=off,readonly=on,rom=off",
+        ),
+    ];
+    for (memory, version, expected) in rows {
+        let base = machine(Platform::Linux, Architecture::X86_64, Accelerator::Tcg);
+        let machine = Machine { memory, version, origin: Origin::Saved, ..base };
+        let arguments = machine.arguments();
+        assert_eq!(value(&arguments, "-object"), expected);
+        assert_eq!(value(&arguments, "-incoming"), "defer");
+    }
 }
 
 #[test]
