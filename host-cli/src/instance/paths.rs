@@ -14,6 +14,7 @@
 //! <home>/i/<name>/qemu.log      what QEMU itself says                      QEMU
 //! <home>/i/<name>/qmp.sock      QEMU's control socket                      QEMU
 //! <home>/i/<name>/boot.sock     host side of the guest's boot channel      QEMU
+//! <home>/i/<name>/state.sock    a guest's state on its way in or out         provider/qemu/migrate
 //! ```
 
 use std::ffi::OsString;
@@ -186,6 +187,11 @@ impl InstancePaths {
         self.channel(platform, "boot")
     }
 
+    /// Where a guest's state goes in or out.
+    pub fn state_socket(&self) -> PathBuf {
+        self.folder.join("state.sock")
+    }
+
     fn channel(&self, platform: Platform, word: &str) -> String {
         match platform.channel_kind() {
             ChannelKind::UnixSocket => {
@@ -204,7 +210,7 @@ impl InstancePaths {
         if platform.channel_kind() == ChannelKind::NamedPipe {
             return Ok(());
         }
-        let longest = self.boot_channel(platform);
+        let longest = self.state_socket().to_string_lossy().into_owned();
         let length = longest.len();
         if length <= MAX_SOCKET_PATH_BYTES {
             return Ok(());
@@ -269,15 +275,15 @@ mod tests {
 
     #[test]
     fn a_socket_path_that_no_system_takes_is_refused_with_its_cure() {
-        // "/i/netlab/boot.sock" has 19 bytes.
-        let longest = "/".to_owned() + &"h".repeat(83);
+        // "/i/netlab/state.sock" has 20 bytes.
+        let longest = "/".to_owned() + &"h".repeat(82);
         paths(&longest).check_socket_length(Platform::Macos).unwrap();
         let home = longest + "h";
         let error = paths(&home).check_socket_length(Platform::Linux).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
-                "the path `{home}/i/netlab/boot.sock` has 104 bytes, but a socket's path can have \
+                "the path `{home}/i/netlab/state.sock` has 104 bytes, but a socket's path can have \
                  only 103"
             )
         );

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A connection to a character device of QEMU.
@@ -19,6 +19,29 @@ pub type Connection = UnixStream;
 /// What the system says; `NotFound` and `ConnectionRefused` mean that QEMU doesn't listen yet.
 pub async fn connect(address: &str) -> io::Result<Connection> {
     UnixStream::connect(address).await
+}
+
+/// A socket that QEMU connects to.
+pub struct Listener {
+    socket: UnixListener,
+}
+
+impl Listener {
+    /// Makes the Unix socket at `address`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn bind(address: &str) -> io::Result<Self> {
+        UnixListener::bind(address).map(|socket| Self { socket })
+    }
+
+    /// Waits for QEMU.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn accept(&self) -> io::Result<Connection> {
+        self.socket.accept().await.map(|(connection, _)| connection)
+    }
 }
 
 /// Makes the command's process outlive this one: a closed terminal or a Ctrl-C must not reach it.

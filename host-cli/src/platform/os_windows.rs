@@ -25,6 +25,27 @@ pub async fn connect(address: &str) -> io::Result<Connection> {
     ClientOptions::new().open(address)
 }
 
+/// A socket that QEMU connects to, which Windows has none of: see [`super::Platform::saves_guests`].
+pub struct Listener {}
+
+impl Listener {
+    /// Makes none.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn bind(_address: &str) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Waits for nobody.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub async fn accept(&self) -> io::Result<Connection> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Makes the command's process outlive this one: a closed console or a Ctrl-C must not reach it.
 pub fn detach(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);

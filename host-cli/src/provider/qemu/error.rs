@@ -187,6 +187,12 @@ pub enum QemuError {
         /// What is wrong.
         source: QmpError,
     },
+    /// QEMU can't write the guest's state.
+    #[error("QEMU can't save the guest: {reason}")]
+    NotSaved {
+        /// QEMU's own words.
+        reason: String,
+    },
     /// The guest is there but doesn't run.
     #[error("the guest is there, but QEMU says that it is `{status}`")]
     NotRunning {
@@ -234,6 +240,7 @@ impl QemuError {
             | Self::GaveUp { .. }
             | Self::Channel { .. }
             | Self::Control { .. }
+            | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Processes(_)
             | Self::Survived { .. }
@@ -325,6 +332,9 @@ impl Hint for QemuError {
             Self::Control { .. } | Self::NotRunning { .. } => {
                 "end it with `netlab down`, then start it again with `netlab up`".to_owned()
             }
+            Self::NotSaved { .. } => {
+                "start it with `netlab up --start cold`, which needs nothing saved".to_owned()
+            }
             Self::Processes(_) => "run netlab where `/proc` is mounted".to_owned(),
             Self::Survived { pid, .. } => format!("end it by hand: `kill -9 {pid}`"),
             Self::Internal { .. } => "try again; if it happens again, please report it".to_owned(),
@@ -350,6 +360,7 @@ impl Hint for QemuError {
             | Self::GaveUp { .. }
             | Self::Channel { .. }
             | Self::Control { .. }
+            | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Survived { .. }
             | Self::Internal { .. } => Exit::GuestDown,

@@ -13,6 +13,7 @@ mod command;
 mod console;
 pub mod discover;
 mod error;
+mod migrate;
 mod process;
 mod readiness;
 mod reconcile;
