@@ -10,6 +10,7 @@ mod console;
 mod conversation;
 mod error;
 mod identity;
+mod idle;
 mod modules;
 mod mounts;
 mod network;
@@ -61,6 +62,7 @@ fn boot_and_serve(progress: &mut Progress) -> Result<(), InitError> {
     progress.reached(Phase::Kernel)?;
     mounts::enter_root()?;
     mounts::root_filesystems()?;
+    idle::wake_up_less()?;
     progress.reached(Phase::Root)?;
     network::bring_up()?;
     progress.reached(Phase::Network)?;

@@ -18,7 +18,7 @@ use crate::error::InitError;
 const MARGIN: u64 = 12 << 20;
 
 /// Bytes that are written at once.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 1 << 20;
 
 /// Fills the free memory with zeros, once, and frees it again.
 pub fn free_memory() -> Result<(), InitError> {
@@ -27,7 +27,7 @@ pub fn free_memory() -> Result<(), InitError> {
     // and leave the small ones, where the keys are.
     let file = memfd_create("netlab-wipe", MFdFlags::MFD_CLOEXEC).map_err(failed)?;
     let mut file = File::from(file);
-    let zeros = [0; PIECE];
+    let zeros = vec![0; PIECE];
     while sysinfo().map_err(failed)?.ram_unused() > MARGIN {
         file.write_all(&zeros).map_err(|cause| InitError::File {
             doing: "fill",
