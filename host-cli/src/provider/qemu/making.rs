@@ -19,7 +19,7 @@ use super::start::{Prepared, blocking};
 use super::template::{Draft, Form, Found, Ingredients, Key, Template, TemplateError, Templates};
 use super::{QemuError, QemuOptions, QemuProvider, process, room};
 use crate::error::Error;
-use crate::instance::{InstanceLock, InstancePaths, Patience};
+use crate::instance::{Home, InstanceError, InstanceLock, InstancePaths, Patience};
 use crate::platform::{Accelerator, Platform};
 use crate::provider::Tier;
 use crate::report::{Event, Phase, Reporter};
@@ -269,19 +269,17 @@ async fn clear(
 ///
 /// # Errors
 /// What can't be ended or removed.
-pub async fn clear_leftovers(
-    workshop: &InstancePaths,
-    templates: &Templates,
-) -> Result<Vec<String>, Error> {
+pub async fn clear_leftovers(home: &Home) -> Result<Vec<String>, Error> {
+    let (workshop, templates) = (home.workshop(), Templates::of(home));
     if !workshop.folder().exists() {
         return Ok(Vec::new());
     }
-    let lock = match InstanceLock::acquire(workshop, Patience::UpTo(Duration::ZERO)).await {
+    let lock = match InstanceLock::acquire(&workshop, Patience::UpTo(Duration::ZERO)).await {
         Ok(lock) => lock,
-        Err(crate::instance::InstanceError::Busy(_)) => return Ok(Vec::new()),
+        Err(InstanceError::Busy(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let (_, mut ended) = reconcile(&lock, workshop).await?;
+    let (_, mut ended) = reconcile(&lock, &workshop).await?;
     ended.extend(templates.sweep(&lock)?);
     lock.remove_instance()?;
     Ok(ended)

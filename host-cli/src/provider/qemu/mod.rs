@@ -14,7 +14,7 @@ mod console;
 pub mod discover;
 mod error;
 mod launch;
-mod making;
+pub mod making;
 mod migrate;
 mod packed;
 mod process;
@@ -268,8 +268,23 @@ impl Provider for QemuProvider {
         }
     }
 
-    async fn swap(&self, _reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
-        Ok(None)
+    async fn swap(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
+        let begun = Instant::now();
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let State::Up { process, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+            return Ok(None);
+        };
+        // All that can fail without the old guest is tried before that ends.
+        let prepared = self.prepare(reporter, begun).await?;
+        if !self.starts_from_saved(&prepared)? {
+            return Ok(None);
+        }
+        // By force: nothing in it is to be kept.
+        process::kill(&process).await?;
+        self.paths.clear_run()?;
+        let options = QemuOptions { port: Some(port), ..self.options.clone() };
+        let again = Self { options, ..self.clone() };
+        again.start(prepared, reporter, begun).await.map(Some)
     }
 
     async fn status(&self) -> Result<Status, Error> {
