@@ -28,8 +28,9 @@ use crate::report::{Event, Phase, Reporter};
 /// its ingredients are the same.
 const FORMAT: u32 = 1;
 
-/// Time for the guest to give up what makes it an instance: 0.3 s under emulation.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// Time for the guest to give up what makes it an instance, for which it overwrites all of its free
+/// memory: 5 s under emulation, and several times that where the disk of the memory file is slow.
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Disk space beside the guest's memory, for its state, in MiB.
 const STATE_MIB: u64 = 64;
