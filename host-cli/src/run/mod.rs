@@ -3,6 +3,7 @@
 
 mod clear;
 mod error;
+mod history;
 mod pace;
 mod tally;
 
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 pub use clear::reset;
 pub use error::RunError;
+pub use history::{History, Unsaved};
 pub use pace::{Pace, Paced, Straight};
 
 use clear::close;
