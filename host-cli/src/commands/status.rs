@@ -79,7 +79,7 @@ async fn row(context: &Context, name: &crate::instance::Name) -> Result<Row, Err
             Ok::<_, Error>(session.hello().clone())
         };
         match context.cancel.guard(hello).await {
-            Ok(hello) => row.lab = hello.kept,
+            Ok(hello) => row.lab = hello.kept.or(hello.held),
             Err(error) if context.cancel.is_cancelled() => return Err(error),
             Err(error) => row.problem = Some(error.to_string()),
         }
