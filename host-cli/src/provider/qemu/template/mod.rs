@@ -260,9 +260,10 @@ impl Draft {
             .map_err(|source| TemplateError::file("write", &path, source.into()))?;
         replace_file(&path, &text)?;
         let folder = templates.folder.join(key.as_str());
-        let unfinished = self.folder.keep();
-        fs::rename(&unfinished, &folder)
-            .map_err(|source| TemplateError::file("rename", &unfinished, source))?;
+        fs::rename(self.folder(), &folder)
+            .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
+        // Under its old name there is nothing left to remove.
+        let _ = self.folder.keep();
         Ok(Template { key: key.clone(), folder, record })
     }
 }
