@@ -35,7 +35,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 /// Starts the switch, which whoever opens a shell next expects to be there.
-async fn start_services(session: &mut Session) -> Result<(), Error> {
+pub(super) async fn start_services(session: &mut Session) -> Result<(), Error> {
     session.send(&Request::Serve).await?;
     match session.next().await? {
         Event::Served => Ok(()),

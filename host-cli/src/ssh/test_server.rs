@@ -35,7 +35,7 @@ impl Guest {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"test".parse().unwrap());
         paths.create_folder().unwrap();
-        let keys = InstanceKeys::create(&paths).unwrap();
+        let keys = InstanceKeys::ensure(&paths).unwrap();
         let allowed = PublicKey::from_openssh(&keys.authorized_key().unwrap()).unwrap();
         Self { paths, _folder: folder, host_key: keys.host_key(), allowed, agent: Vec::new() }
     }

@@ -106,7 +106,7 @@ pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send 
 /// Says where the image is or would be.
 pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
 
-/// Makes the keys of an instance.
+/// Finds the keys of an instance in its folder, or makes them there.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
 /// Where the guest's files and keys come from. All are called on a thread that may block.
@@ -116,7 +116,7 @@ pub struct Sources {
     pub image: ImageFinder,
     /// Names the image's files, whether they have been built or not.
     pub place: ImagePlace,
-    /// Makes the keys of an instance in its folder.
+    /// The keys of an instance: those in its folder, or new ones.
     pub keys: KeyMaker,
 }
 
@@ -139,7 +139,7 @@ impl QemuProvider {
             place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
-                let keys = InstanceKeys::create(paths)?;
+                let keys = InstanceKeys::ensure(paths)?;
                 Ok(GuestKeys {
                     host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
