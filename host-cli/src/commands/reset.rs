@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::up;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::instance::LabLock;
+use crate::provider::Tier;
 use crate::report::{print, time};
 use crate::{fresh, guest};
 
@@ -55,7 +55,10 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let _lab = LabLock::acquire(&context.paths()?).await?;
     let removed = match fresh::swap(context).await? {
         Some(mut guest) => {
-            context.cancel.guard(up::start_services(&mut guest.session)).await?;
+            // A guest that goes on from a saved one has them running.
+            if guest.endpoint.tier == Tier::Cold {
+                context.cancel.guard(guest::start_services(&mut guest.session)).await?;
+            }
             None
         }
         None => {

@@ -112,7 +112,9 @@ pub trait Provider: Send + Sync {
 /// # Errors
 /// What can't be ended.
 pub async fn clear_leftovers(context: &Context) -> Result<Vec<String>, Error> {
-    Ok(qemu::trial::clear(&context.home).await?)
+    let mut ended = qemu::trial::clear(&context.home).await?;
+    ended.extend(qemu::making::clear_leftovers(&context.home).await?);
+    Ok(ended)
 }
 
 /// The provider of an instance.
