@@ -85,7 +85,7 @@ pub enum Verb {
     Show(commands::show::Args),
     /// Run a lab, one explained command at a time
     Demo(commands::demo::Args),
-    /// Clear away what a lab left in the guest
+    /// Swap the guest for a fresh one
     Reset(commands::reset::Args),
     /// Run a command in the guest and pass its exit status on
     Exec(commands::exec::Args),

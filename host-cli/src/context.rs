@@ -3,7 +3,7 @@
 use crate::cancel::Cancel;
 use crate::cli::Options;
 use crate::error::Error;
-use crate::instance::{Home, Name};
+use crate::instance::{Home, InstancePaths, Name};
 use crate::provider::{self, Provider};
 use crate::report::{Reporter, Terminal};
 
@@ -37,6 +37,14 @@ impl Context {
     /// A name that can't be one.
     pub fn name(&self) -> Result<Name, Error> {
         Ok(self.options.name.parse()?)
+    }
+
+    /// The files of the instance that `--name` names.
+    ///
+    /// # Errors
+    /// A name that can't be one.
+    pub fn paths(&self) -> Result<InstancePaths, Error> {
+        Ok(self.home.instance(&self.name()?))
     }
 
     /// The provider of the instance that `--name` names.

@@ -26,7 +26,7 @@ pub struct Args {
 /// No guest is up, no such namespace, or the connection is lost.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let place = args.ns.map_or(Place::Root, Place::from);
-    let endpoint = guest::endpoint(context).await?;
+    let endpoint = guest::endpoint_for_work(context).await?;
     let status = context.cancel.guard(ssh::exec(&endpoint, &place, &args.command)).await?;
     Ok(Exit::Command(status))
 }

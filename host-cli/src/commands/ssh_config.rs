@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::instance::usage;
 use crate::report::print;
 use crate::{guest, ssh};
 
@@ -18,6 +19,7 @@ pub struct Args {}
 /// No guest is up.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
     let endpoint = guest::endpoint(context).await?;
+    usage::mark_ssh(&context.paths()?)?;
     print::text(&ssh::config::block(&endpoint))?;
     Ok(Exit::Good)
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
-pub use terminal::{Terminal, TerminalRenderer, harmless};
+pub use terminal::{Terminal, TerminalRenderer, harmless, time};
 
 use crate::cli::Options;
 

@@ -10,6 +10,7 @@ use netlab_protocol::{Action, Place, Step};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Hint};
+use crate::instance::{InstancePaths, usage};
 use crate::provider::Endpoint;
 use crate::report::{Event, Reporter, StepPlace};
 use crate::ssh;
@@ -84,15 +85,26 @@ const KEY_POLL: Duration = Duration::from_millis(100);
 /// Waits for a key before each step.
 pub struct Paced {
     endpoint: Endpoint,
+    paths: InstancePaths,
     reporter: Reporter,
     cancel: Cancel,
     rest: bool,
 }
 
 impl Paced {
-    /// Asks on this terminal; `endpoint` is for "a shell here".
-    pub fn new(endpoint: Endpoint, reporter: Reporter, cancel: Cancel) -> Self {
-        Self { endpoint, reporter, cancel, rest: false }
+    /// Asks on this terminal; `endpoint` and `paths` are for "a shell here".
+    pub fn new(
+        endpoint: Endpoint,
+        paths: InstancePaths,
+        reporter: Reporter,
+        cancel: Cancel,
+    ) -> Self {
+        Self { endpoint, paths, reporter, cancel, rest: false }
+    }
+
+    async fn shell(&self, place: &Place) -> Result<u8, Error> {
+        usage::mark_work(&self.paths)?;
+        Ok(ssh::shell(&self.endpoint, place).await?)
     }
 
     async fn key(&self) -> Result<KeyCode, KeyError> {
@@ -142,7 +154,7 @@ impl Pace for Paced {
                 },
                 KeyCode::Char('q') => return Ok(Choice::Quit),
                 KeyCode::Char('s') => {
-                    if let Err(error) = ssh::shell(&self.endpoint, &shell_place).await {
+                    if let Err(error) = self.shell(&shell_place).await {
                         self.reporter.emit(Event::Note { text: format!("no shell: {error}") });
                     }
                 }

@@ -41,7 +41,7 @@ impl Guest {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"test".parse().unwrap());
         paths.create_folder().unwrap();
-        let keys = InstanceKeys::create(&paths).unwrap();
+        let keys = InstanceKeys::ensure(&paths).unwrap();
         let allowed = PublicKey::from_openssh(&keys.authorized_key().unwrap()).unwrap();
         let (host_key, agent) = (keys.host_key(), Vec::new());
         Self { paths, _folder: folder, host_key, allowed, agent, answers: None }

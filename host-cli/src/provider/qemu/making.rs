@@ -261,9 +261,9 @@ async fn clear(
     }
     if let State::Up { process, .. } = state {
         process::kill(&process).await?;
-        workshop.clear_run()?;
     }
-    Ok(())
+    // Keys to throw away are used for one guest.
+    Ok(workshop.clear_run()?)
 }
 
 /// Ends what a killed netlab left of the making of a template. Returns, in words, what was ended. A

@@ -125,7 +125,7 @@ pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
 pub type Furnisher =
     Arc<dyn Fn(Endpoint, Reporter, Instant) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
-/// Makes the keys of an instance.
+/// Finds the keys of an instance in its folder, or makes them there.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
 /// Where the guest's files and keys come from. All but the last are called on a thread that may
@@ -136,7 +136,7 @@ pub struct Sources {
     pub image: ImageFinder,
     /// Names the image's files, whether they have been built or not.
     pub place: ImagePlace,
-    /// Makes the keys of an instance in its folder.
+    /// The keys of an instance: those in its folder, or new ones.
     pub keys: KeyMaker,
     /// Digest of the agent that a template has.
     pub agent: String,
@@ -164,7 +164,7 @@ impl QemuProvider {
             place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
-                let keys = InstanceKeys::create(paths)?;
+                let keys = InstanceKeys::ensure(paths)?;
                 Ok(GuestKeys {
                     host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
@@ -281,7 +281,7 @@ impl Provider for QemuProvider {
         }
         // By force: nothing in it is to be kept.
         process::kill(&process).await?;
-        self.paths.clear_run()?;
+        self.paths.clear_machine()?;
         let options = QemuOptions { port: Some(port), ..self.options.clone() };
         let again = Self { options, ..self.clone() };
         again.start(prepared, reporter, begun).await.map(Some)

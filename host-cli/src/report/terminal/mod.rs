@@ -24,6 +24,7 @@ use self::progress::Progress;
 use self::step::StepView;
 use self::summary::FailedStep;
 pub use self::surroundings::Terminal;
+pub use self::units::time;
 use super::{Event, LabSummary, Renderer, StepPlace, StepSummary, diagram};
 use crate::instance::Name;
 
