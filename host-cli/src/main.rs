@@ -15,6 +15,7 @@ mod commands;
 mod context;
 mod doctor;
 mod error;
+mod group;
 mod guest;
 mod image;
 mod instance;
