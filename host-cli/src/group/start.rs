@@ -44,7 +44,8 @@ pub async fn up(
         }
         memory::check(count, tier, room::available_memory_mib()?).map_err(Error::from)
     };
-    check(down.len(), Tier::Clone)?;
+    // Until one is up, the quickest way is taken to be the one that works.
+    check(down.len(), context.options.start.unwrap_or(Tier::Clone))?;
     let start = Start::new(context, names, one);
     let mut pending: Vec<usize> = (0..names.len()).collect();
     let mut tier = None;

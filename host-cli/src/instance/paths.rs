@@ -4,6 +4,8 @@
 //! ```text
 //! <home>/cache/                 shared by all instances: packages, images  netlab-images
 //! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
+//! <home>/cache/tiers.json       which ways to start a guest work here     provider/qemu/tier
+//! <home>/cache/templates/       guests that others go on from             provider/qemu/template
 //! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
 //! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
@@ -14,6 +16,7 @@
 //! <home>/i/<name>/qemu.log      what QEMU itself says                      QEMU
 //! <home>/i/<name>/qmp.sock      QEMU's control socket                      QEMU
 //! <home>/i/<name>/boot.sock     host side of the guest's boot channel      QEMU
+//! <home>/i/<name>/state.sock    a guest's state on its way in or out         provider/qemu/migrate
 //! ```
 
 use std::ffi::OsString;
@@ -93,6 +96,22 @@ impl Home {
     /// Held while one is tried.
     pub fn trials_lock(&self) -> PathBuf {
         self.trials().join("lock")
+    }
+
+    /// Which tiers of a start really work here.
+    pub fn tier_verdicts(&self) -> PathBuf {
+        self.cache.join("tiers.json")
+    }
+
+    /// Saved guests from which others go on.
+    pub fn templates(&self) -> PathBuf {
+        self.cache.join("templates")
+    }
+
+    /// Where a guest is booted that is to be saved: an instance of its own, with a lock, a record
+    /// and sockets.
+    pub fn workshop(&self) -> InstancePaths {
+        InstancePaths { name: Name::workshop(), folder: self.templates().join("w") }
     }
 
     /// Folders of all instances.
@@ -186,6 +205,11 @@ impl InstancePaths {
         self.channel(platform, "boot")
     }
 
+    /// Where a guest's state goes in or out.
+    pub fn state_socket(&self) -> PathBuf {
+        self.folder.join("state.sock")
+    }
+
     fn channel(&self, platform: Platform, word: &str) -> String {
         match platform.channel_kind() {
             ChannelKind::UnixSocket => {
@@ -204,7 +228,7 @@ impl InstancePaths {
         if platform.channel_kind() == ChannelKind::NamedPipe {
             return Ok(());
         }
-        let longest = self.boot_channel(platform);
+        let longest = self.state_socket().to_string_lossy().into_owned();
         let length = longest.len();
         if length <= MAX_SOCKET_PATH_BYTES {
             return Ok(());
@@ -269,15 +293,15 @@ mod tests {
 
     #[test]
     fn a_socket_path_that_no_system_takes_is_refused_with_its_cure() {
-        // "/i/netlab/boot.sock" has 19 bytes.
-        let longest = "/".to_owned() + &"h".repeat(83);
+        // "/i/netlab/state.sock" has 20 bytes.
+        let longest = "/".to_owned() + &"h".repeat(82);
         paths(&longest).check_socket_length(Platform::Macos).unwrap();
         let home = longest + "h";
         let error = paths(&home).check_socket_length(Platform::Linux).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
-                "the path `{home}/i/netlab/boot.sock` has 104 bytes, but a socket's path can have \
+                "the path `{home}/i/netlab/state.sock` has 104 bytes, but a socket's path can have \
                  only 103"
             )
         );

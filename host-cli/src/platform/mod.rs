@@ -17,7 +17,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use os::{Connection, connect, create_private_folder, detach, interrupted, is_root, still_at};
+pub use os::{
+    Connection, Listener, connect, create_private_folder, data_ranges, detach, interrupted,
+    is_root, make_private, read_exact_at, still_at,
+};
 pub use process::{ProcessIdentity, find_by_arguments};
 
 /// An operating system that netlab runs on.
@@ -126,6 +129,15 @@ impl Platform {
             // tokio and std have no Unix sockets on Windows, and a TCP port would be open to
             // every user of the machine.
             Self::Windows => ChannelKind::NamedPipe,
+        }
+    }
+
+    /// Whether netlab and QEMU can hand each other a guest's state.
+    pub fn saves_guests(self) -> bool {
+        match self {
+            Self::Linux | Self::Macos => true,
+            // It goes over a Unix socket, so that no other user of the host can reach it.
+            Self::Windows => false,
         }
     }
 

@@ -50,6 +50,17 @@ pub enum QmpError {
     },
 }
 
+/// How far the writing of a guest's state has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Migration {
+    /// It goes on.
+    Underway,
+    /// All of it is written.
+    Completed,
+    /// It was given up, for this reason.
+    Failed(String),
+}
+
 /// A client of a running QEMU.
 pub struct Qmp<S = Connection> {
     stream: BufStream<S>,
@@ -107,6 +118,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         let command = "human-monitor-command";
         let answer = self.execute(command, json!({ "command-line": "info usernet" })).await?;
         answer.as_str().and_then(port_of_ssh).ok_or_else(|| unexpected("info usernet", &answer))
+    }
+
+    /// Stops the guest's processors.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn stop(&mut self) -> Result<(), QmpError> {
+        self.execute("stop", json!({})).await.map(drop)
+    }
+
+    /// Lets them run.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn go_on(&mut self) -> Result<(), QmpError> {
+        self.execute("cont", json!({})).await.map(drop)
+    }
+
+    /// Says whether a saved state leaves out memory that lies in a file of its own, and loading
+    /// one expects none (`x-ignore-shared`).
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn leave_out_memory(&mut self, leave_out: bool) -> Result<(), QmpError> {
+        let capability = json!({ "capability": "x-ignore-shared", "state": leave_out });
+        let arguments = json!({ "capabilities": [capability] });
+        self.execute("migrate-set-capabilities", arguments).await.map(drop)
+    }
+
+    /// Begins to write the guest's state to `uri`. QEMU's own bound of the pace, meant for networks,
+    /// is lifted.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn migrate(&mut self, uri: &str) -> Result<(), QmpError> {
+        let unbounded = json!({ "max-bandwidth": 1_u64 << 36 });
+        self.execute("migrate-set-parameters", unbounded).await?;
+        self.execute("migrate", json!({ "uri": uri })).await.map(drop)
+    }
+
+    /// How far the writing of the state has come.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn migration(&mut self) -> Result<Migration, QmpError> {
+        let answer = self.execute("query-migrate", json!({})).await?;
+        match text(&answer, "status").as_deref() {
+            Some("completed") => Ok(Migration::Completed),
+            Some("failed" | "cancelled" | "cancelling") => {
+                let reason = text(&answer, "error-desc");
+                Ok(Migration::Failed(reason.unwrap_or_else(|| "it did not say why".to_owned())))
+            }
+            Some(_) => Ok(Migration::Underway),
+            None => Err(unexpected("query-migrate", &answer)),
+        }
+    }
+
+    /// Begins to listen at `uri` for a saved state. Only for a QEMU that was started to do so.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn migrate_incoming(&mut self, uri: &str) -> Result<(), QmpError> {
+        self.execute("migrate-incoming", json!({ "uri": uri })).await.map(drop)
     }
 
     /// Ends QEMU. That it is gone shows at its process.
