@@ -1,11 +1,13 @@
 //! `netlab down`
 
+use futures::StreamExt as _;
+
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::provider;
-use crate::report::{Event, print};
+use crate::report::print;
+use crate::{group, provider};
 
-/// End the guest and remove everything of it
+/// End the guest, or a group of them, and remove everything of it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End every instance
@@ -18,11 +20,13 @@ pub struct Args {
 /// # Errors
 /// An instance that can't be ended; the others are ended all the same.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
-    let names = if args.all { context.home.instances()? } else { vec![context.name()?] };
+    let names = if args.all { context.home.instances()? } else { group::members(context)? };
+    let end = |guest: Context| async move { guest.provider()?.down().await };
+    let outcomes: Vec<_> = group::each(context, &names, end).collect().await;
     let mut ended = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
-    for name in names {
-        match provider::open(context, &name).down().await {
+    for outcome in outcomes {
+        match outcome {
             Ok(words) => ended.extend(words),
             Err(error) => failures.push(error),
         }
@@ -32,10 +36,6 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         Err(error) => failures.push(error),
     }
     print::removed(context.options.json, &ended, "nothing was up")?;
-    // The last one is what `main` prints; the others are told here.
-    let last = failures.pop();
-    for error in failures {
-        context.reporter.emit(Event::Note { text: error.to_string() });
-    }
-    last.map_or(Ok(Exit::Good), Err)
+    group::first_failure(context, failures)?;
+    Ok(Exit::Good)
 }

@@ -19,12 +19,16 @@ pub mod up;
 use crate::cli::Verb;
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::group;
 
 /// Runs the verb that was typed.
 ///
 /// # Errors
 /// Whatever the verb met; `main` prints it.
 pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
+    if matches!(verb, Verb::Demo(_) | Verb::Shell(_) | Verb::Logs(_)) {
+        group::single(context)?;
+    }
     match verb {
         Verb::Up(args) => up::run(args, context).await,
         Verb::Down(args) => down::run(args, context).await,
