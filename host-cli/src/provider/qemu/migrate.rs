@@ -16,6 +16,10 @@ use crate::platform::{self, Listener};
 /// Time for QEMU to connect, and to say at the end that all went well.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// Longest time that a guest runs on while its state is written: one that changes its memory faster
+/// than it can be written would never be done.
+const RUNS_ON_AT_MOST: Duration = Duration::from_secs(4);
+
 /// Time between two questions how far QEMU has come.
 const ASK_EVERY: Duration = Duration::from_millis(1);
 
@@ -31,7 +35,17 @@ pub enum Contents {
     Everything,
 }
 
-/// Stops a guest and writes its state to `sink`. It stays stopped.
+/// What a guest does while its state is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// It stands still from the beginning.
+    Stands,
+    /// It runs on, and stands still for the last of it: QEMU writes what changes once more.
+    Runs,
+}
+
+/// Writes a guest's state to `sink`. It stands still at the end, or runs on after an error that came
+/// while it ran.
 ///
 /// # Errors
 /// [`QemuError::Control`], [`QemuError::NotSaved`], [`QemuError::File`] for what `sink` says, with
@@ -40,13 +54,16 @@ pub async fn save(
     client: &mut Qmp,
     socket: &Path,
     contents: Contents,
+    meanwhile: Meanwhile,
     sink: &mut (dyn AsyncWrite + Send + Unpin),
     target: &Path,
 ) -> Result<(), QemuError> {
     let failed = |source| QemuError::Control { doing: "can't save the guest's state", source };
     let socket = Socket::at(socket)?;
     let listener = Listener::bind(&socket.address()).map_err(socket.failed("listen at"))?;
-    client.stop().await.map_err(failed)?;
+    if meanwhile == Meanwhile::Stands {
+        client.stop().await.map_err(failed)?;
+    }
     client.leave_out_memory(contents == Contents::Devices).await.map_err(failed)?;
     client.migrate(&socket.uri()).await.map_err(failed)?;
     let Ok(connection) = timeout(ANSWER_WITHIN, listener.accept()).await else {
@@ -58,7 +75,14 @@ pub async fn save(
         copy_buf(&mut state, sink).await?;
         sink.flush().await
     };
-    let written = write.await;
+    let mut write = std::pin::pin!(write);
+    let written = match timeout(RUNS_ON_AT_MOST, &mut write).await {
+        Ok(written) => written,
+        Err(_) => {
+            client.stop().await.map_err(failed)?;
+            write.await
+        }
+    };
     written.map_err(|source| QemuError::File {
         action: "write",
         path: target.to_owned(),
