@@ -56,6 +56,9 @@ pub struct Options {
     /// Accelerator to use (kvm, hvf, whpx, tcg) instead of the fastest that works
     #[arg(long, global = true, env = "NETLAB_ACCEL", value_name = "NAME")]
     pub accel: Option<crate::platform::Accelerator>,
+    /// How to start the guest, instead of the quickest way that works
+    #[arg(long, global = true, env = "NETLAB_START", value_name = "HOW")]
+    pub start: Option<crate::provider::Tier>,
     /// Port on 127.0.0.1 for the guest's SSH server instead of a free one
     #[arg(long, global = true, value_name = "PORT")]
     pub port: Option<u16>,

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use netlab_protocol::{Event as GuestEvent, Request};
+
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::instance::Name;
 use crate::provider::{Endpoint, Status};
 use crate::report::{Event, Phase, Reporter};
+use crate::run::RunError;
 use crate::ssh::Connection;
 
 /// A guest whose agent has answered.
@@ -80,6 +83,35 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
     match context.cancel.guard(context.provider()?.status()).await? {
         Status::Up(endpoint) => Ok(endpoint),
         Status::Down => Err(NotUp { name: context.options.name.clone() }.into()),
+    }
+}
+
+/// Puts the agent into a guest and starts its services, so that whoever goes on from it has both.
+///
+/// # Errors
+/// A lost connection, or what the guest can't start.
+pub async fn furnish(
+    endpoint: Endpoint,
+    reporter: Reporter,
+    begun: tokio::time::Instant,
+) -> Result<(), Error> {
+    let mut session = connect(&endpoint, &reporter, begun.into_std()).await?;
+    start_services(&mut session).await
+}
+
+/// Starts the switch, which whoever opens a shell next expects to be there.
+///
+/// # Errors
+/// A lost connection, or what the guest can't start.
+pub async fn start_services(session: &mut Session) -> Result<(), Error> {
+    session.send(&Request::Serve).await?;
+    match session.next().await? {
+        GuestEvent::Served => Ok(()),
+        GuestEvent::Failed(failure) => {
+            let failure = Box::new(failure);
+            Err(RunError::Failed { doing: "start its services", failure }.into())
+        }
+        other => Err(session.unexpected("starting its services", &other).into()),
     }
 }
 

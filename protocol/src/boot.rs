@@ -7,12 +7,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FrameError;
+use crate::frame::encode_padded;
+
 /// Name of the virtio-serial port, found under `/sys/class/virtio-ports/*/name`.
 pub const PORT_NAME: &str = "netlab.boot";
 
 /// Bytes of entropy that the host gives to each guest: two SHA-512 blocks' worth is far more than
 /// the 256 bits that the kernel's generator holds.
 pub const ENTROPY_BYTES: usize = 64;
+
+/// Bytes that follow [`Order::Settle`] within its frame. The guest's kernel receives into 128 pages
+/// in turn and never clears one, so an earlier order's keys stay there until all were written again:
+/// half a mebibyte, and half as much more for pages that are filled in part.
+const SETTLE_PADDING: usize = 768 << 10;
 
 /// What the init tells the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +84,21 @@ pub enum Order {
     Wake(Box<Wake>),
 }
 
+impl Order {
+    /// Returns the frame that carries this order. That of [`Order::Settle`] ends in as many blanks
+    /// as it takes to overwrite what the guest's kernel has kept of earlier orders.
+    ///
+    /// # Errors
+    /// [`FrameError`], as from [`encode`](crate::encode).
+    pub fn frame(&self) -> Result<Vec<u8>, FrameError> {
+        let padding = match self {
+            Self::Settle => SETTLE_PADDING,
+            Self::Begin(_) | Self::SetClock { .. } | Self::Wake(_) => 0,
+        };
+        encode_padded(self, padding)
+    }
+}
+
 /// What a guest needs that was brought back.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,4 +127,20 @@ pub struct Secrets {
     /// [`ENTROPY_BYTES`] random bytes for the kernel's generator.
     #[serde(with = "crate::bytes")]
     pub entropy: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Decoder;
+
+    #[test]
+    fn the_order_to_settle_overwrites_what_the_kernel_received_before() {
+        let frame = Order::Settle.frame().unwrap();
+        assert!(frame.len() > 128 * 4096);
+        let mut decoder = Decoder::default();
+        decoder.push(&frame);
+        assert!(matches!(decoder.message(), Ok(Some(Order::Settle))));
+        decoder.finish().unwrap();
+    }
 }

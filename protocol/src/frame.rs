@@ -47,10 +47,22 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::TooLarge`] if it would not be accepted by a [`Decoder`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
+    encode_padded(message, 0)
+}
+
+/// Returns the frame that carries `message` and then `padding` blanks, which no reader sees.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_padded<T: Serialize>(
+    message: &T,
+    padding: usize,
+) -> Result<Vec<u8>, FrameError> {
     let malformed =
         |source| FrameError::Malformed { length: 0, expected: std::any::type_name::<T>(), source };
     let mut frame = vec![0; LENGTH_BYTES];
     serde_json::to_writer(&mut frame, message).map_err(malformed)?;
+    frame.resize(frame.len() + padding, b' ');
     let length = frame.len() - LENGTH_BYTES;
     let field = u32::try_from(length).ok().filter(|_| length <= MAX_FRAME_BYTES);
     let field = field.ok_or(FrameError::TooLarge { length })?;

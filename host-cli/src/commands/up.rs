@@ -1,14 +1,11 @@
 //! `netlab up`
 
-use netlab_protocol::{Event, Request};
-
-use crate::agent::Session;
 use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
-use crate::guest::Guest;
+use crate::guest::{self, Guest};
+use crate::provider::Tier;
 use crate::report::print;
-use crate::run::RunError;
 
 /// Start the guest, or find it running
 #[derive(Debug, clap::Args)]
@@ -30,19 +27,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     }
     offer::qemu(context).await?;
     let mut guest = Guest::up(context).await?;
-    context.cancel.guard(start_services(&mut guest.session)).await?;
-    Ok(Exit::Good)
-}
-
-/// Starts the switch, which whoever opens a shell next expects to be there.
-async fn start_services(session: &mut Session) -> Result<(), Error> {
-    session.send(&Request::Serve).await?;
-    match session.next().await? {
-        Event::Served => Ok(()),
-        Event::Failed(failure) => {
-            let failure = Box::new(failure);
-            Err(RunError::Failed { doing: "start its services", failure }.into())
-        }
-        other => Err(session.unexpected("starting its services", &other).into()),
+    // A guest that goes on from a saved one has them running.
+    if guest.endpoint.tier == Tier::Cold {
+        context.cancel.guard(guest::start_services(&mut guest.session)).await?;
     }
+    Ok(Exit::Good)
 }

@@ -29,6 +29,11 @@ impl Name {
     /// The name of the instance that nobody named.
     pub const DEFAULT: &str = "default";
 
+    /// The name of the guest that is booted to be saved.
+    pub fn workshop() -> Self {
+        Self("template".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

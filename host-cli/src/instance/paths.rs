@@ -4,6 +4,8 @@
 //! ```text
 //! <home>/cache/                 shared by all instances: packages, images  netlab-images
 //! <home>/cache/accel.json       which accelerators really work here       provider/qemu/accel
+//! <home>/cache/tiers.json       which ways to start a guest work here     provider/qemu/tier
+//! <home>/cache/templates/       guests that others go on from             provider/qemu/template
 //! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
 //! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
 //! <home>/checkpoints/<name>/    saved states of a guest, which outlive it   provider/qemu/checkpoint
@@ -95,6 +97,22 @@ impl Home {
     /// Held while one is tried.
     pub fn trials_lock(&self) -> PathBuf {
         self.trials().join("lock")
+    }
+
+    /// Which tiers of a start really work here.
+    pub fn tier_verdicts(&self) -> PathBuf {
+        self.cache.join("tiers.json")
+    }
+
+    /// Saved guests from which others go on.
+    pub fn templates(&self) -> PathBuf {
+        self.cache.join("templates")
+    }
+
+    /// Where a guest is booted that is to be saved: an instance of its own, with a lock, a record
+    /// and sockets.
+    pub fn workshop(&self) -> InstancePaths {
+        InstancePaths { name: Name::workshop(), folder: self.templates().join("w") }
     }
 
     /// Folders of all instances.

@@ -18,7 +18,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use os::{
-    Connection, Listener, connect, create_private_folder, detach, interrupted, is_root, still_at,
+    Connection, Listener, connect, create_private_folder, data_ranges, detach, interrupted,
+    is_root, make_private, read_exact_at, still_at,
 };
 pub use process::{ProcessIdentity, find_by_arguments};
 

@@ -1,12 +1,15 @@
 //! Calls that Linux and macOS share. Its twin `os_windows` has the same functions.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -77,6 +80,44 @@ pub fn still_at(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Where a file has data; the rest reads as zeros and takes no space.
+///
+/// # Errors
+/// What the system says.
+pub fn data_ranges(file: &File) -> io::Result<Vec<Range<u64>>> {
+    let size = file.metadata()?.len();
+    let mut ranges = Vec::new();
+    let mut end = 0;
+    while end < size {
+        let start = match lseek(file, end.cast_signed(), Whence::SeekData) {
+            Ok(start) => start.cast_unsigned(),
+            // Nothing but a hole is left.
+            Err(Errno::ENXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        // The end of the file counts as the beginning of a hole.
+        end = lseek(file, start.cast_signed(), Whence::SeekHole)?.cast_unsigned();
+        ranges.push(start..end);
+    }
+    Ok(ranges)
+}
+
+/// Reads from a place in a file, which several threads may do at once.
+///
+/// # Errors
+/// What the system says.
+pub fn read_exact_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<()> {
+    FileExt::read_exact_at(file, bytes, start)
+}
+
+/// Makes a file this user's alone.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private(file: &File, read_only: bool) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(if read_only { 0o400 } else { 0o600 }))
 }
 
 /// Makes a folder and those above it, for this user alone. One that is there is left as it is.

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::os::windows::fs::FileExt;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -67,6 +69,39 @@ pub fn still_at(_file: &File, path: &Path) -> io::Result<bool> {
     // A name whose file is deleted but still open somewhere can't be taken by a new file, so
     // whatever is there is ours.
     path.try_exists()
+}
+
+/// Where a file may have data: everywhere, since it is never a large one here.
+///
+/// # Errors
+/// What the system says.
+pub fn data_ranges(file: &File) -> io::Result<Vec<Range<u64>>> {
+    Ok(vec![0..file.metadata()?.len()])
+}
+
+/// Reads from a place in a file, which several threads may do at once.
+///
+/// # Errors
+/// What the system says.
+pub fn read_exact_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.seek_read(&mut bytes[done..], start + done as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => done += count,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a file read-only or not; that it is this user's alone Windows takes from its folder.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private(file: &File, read_only: bool) -> io::Result<()> {
+    let mut permissions = file.metadata()?.permissions();
+    permissions.set_readonly(read_only);
+    file.set_permissions(permissions)
 }
 
 /// Makes a folder and those above it. One that is there is left as it is.

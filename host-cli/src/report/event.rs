@@ -119,12 +119,16 @@ pub enum Phase {
     Kernel,
     /// The init has mounted the root and entered it.
     Init,
+    /// A saved guest is loaded and runs.
+    Resume,
     /// The guest's interface is up and its secrets are in place.
     Network,
     /// The SSH server has answered and accepted our key.
     Ssh,
     /// The agent has said hello.
     Agent,
+    /// The guest is saved as the template of others.
+    Template,
 }
 
 impl Phase {
@@ -134,9 +138,11 @@ impl Phase {
             Self::Image => "image",
             Self::Kernel => "kernel",
             Self::Init => "init",
+            Self::Resume => "resume",
             Self::Network => "network",
             Self::Ssh => "ssh",
             Self::Agent => "agent",
+            Self::Template => "template",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The virtio-serial port that carries the conversation with the host.
 //!
-//! While no host is connected the kernel reports the port as hung up and readable without end,
-//! so it is then left out of the poll and looked at once in a while.
+//! While no host is connected the kernel reports the port as hung up and readable without end, so
+//! only changes are waited for: the kernel wakes whoever watches the port when the host's side
+//! opens or closes, when bytes come and when there is room again.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use netlab_protocol::boot::{Order, PORT_NAME, Report};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use zeroize::Zeroize as _;
 
 use crate::conversation::Conversation;
@@ -30,6 +32,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 pub struct BootChannel {
     path: PathBuf,
     port: File,
+    changes: Epoll,
     conversation: Conversation,
 }
 
@@ -45,7 +48,9 @@ impl BootChannel {
             .custom_flags(libc::O_NONBLOCK)
             .open(&path)
             .map_err(|cause| InitError::File { doing: "open", path: path.clone(), cause })?;
-        Ok(Self { path, port, conversation: Conversation::default() })
+        let changes = watch_changes(&port)
+            .map_err(|cause| InitError::System { doing: "watch the boot channel", cause })?;
+        Ok(Self { path, port, changes, conversation: Conversation::default() })
     }
 
     /// Says something to the host, now if it is there, else when it comes.
@@ -55,8 +60,8 @@ impl BootChannel {
     }
 
     /// Takes back what no longer holds, so that later hosts aren't told.
-    pub fn forget(&mut self, report: &Report) {
-        self.conversation.forget(report);
+    pub fn forget(&mut self, outdated: impl Fn(&Report) -> bool) {
+        self.conversation.forget(outdated);
     }
 
     /// Says the last thing before a power-off and waits, but not for ever, until it is out.
@@ -74,28 +79,22 @@ impl BootChannel {
         self.conversation.next_order()
     }
 
-    /// Waits until the host says something, a signal comes or `other` can be read, then moves bytes
-    /// both ways. A host that was away may take `reconnect` to be noticed.
+    /// Waits until a host comes, goes or says something, a signal comes or `other` can be read,
+    /// then moves bytes both ways.
     pub fn wait(
         &mut self,
         signals: &Signals,
         other: Option<BorrowedFd<'_>>,
-        reconnect: Duration,
     ) -> Result<(), InitError> {
         let failed = |cause| InitError::System { doing: "wait for the host", cause };
-        let mut events = PollFlags::POLLIN;
-        if !self.conversation.unsent().is_empty() {
-            events |= PollFlags::POLLOUT;
-        }
-        let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        let mut watched = vec![
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.changes.0.as_fd(), PollFlags::POLLIN),
+        ];
         watched.extend(other.map(|other| PollFd::new(other, PollFlags::POLLIN)));
-        let timeout = if self.conversation.connected() {
-            watched.push(PollFd::new(self.port.as_fd(), events));
-            PollTimeout::NONE
-        } else {
-            PollTimeout::try_from(reconnect).unwrap_or(PollTimeout::MAX)
-        };
-        poll(&mut watched, timeout).map_err(failed)?;
+        poll(&mut watched, PollTimeout::NONE).map_err(failed)?;
+        // Taken before looking: a change that comes while we look counts for the next wait.
+        self.changes.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).map_err(failed)?;
         self.exchange()
     }
 
@@ -152,6 +151,14 @@ impl BootChannel {
     fn failed(&self, doing: &'static str, cause: io::Error) -> InitError {
         InitError::File { doing, path: self.path.clone(), cause }
     }
+}
+
+/// Returns what can be read after each change of the port, whatever its state is.
+fn watch_changes(port: &File) -> nix::Result<Epoll> {
+    let changes = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let any = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
+    changes.add(port, EpollEvent::new(any, 0))?;
+    Ok(changes)
 }
 
 /// Looks for the port's name among the kernel's virtio-serial ports.

@@ -26,8 +26,8 @@ impl Conversation {
     }
 
     /// Takes back what no longer holds, so that later hosts aren't told.
-    pub fn forget(&mut self, report: &Report) {
-        self.said.retain(|said| said != report);
+    pub fn forget(&mut self, outdated: impl Fn(&Report) -> bool) {
+        self.said.retain(|said| !outdated(said));
     }
 
     /// A host is there. A new one is told everything.
@@ -71,7 +71,12 @@ impl Conversation {
     /// Returns the host's next order, if a whole one has come. After an error the rest of what
     /// this host has said so far is dropped.
     pub fn next_order(&mut self) -> Result<Option<Order>, FrameError> {
-        self.decoder.message().inspect_err(|_| self.decoder.clear())
+        let order = self.decoder.message();
+        if order.is_err() || self.decoder.finish().is_ok() {
+            // A new one gives the old one's memory back, where the keys still are.
+            self.decoder = Decoder::default();
+        }
+        order
     }
 }
 
@@ -108,7 +113,7 @@ mod tests {
         conversation.host_is_here().unwrap();
         assert_eq!(drain(&mut conversation), [KERNEL, Report::NeedSecrets]);
 
-        conversation.forget(&Report::NeedSecrets);
+        conversation.forget(|report| *report == Report::NeedSecrets);
         conversation.say(Report::Ready).unwrap();
         conversation.host_is_here().unwrap();
         assert_eq!(drain(&mut conversation), [Report::Ready], "the same host hears nothing twice");

@@ -1,8 +1,8 @@
 //! Makes this guest an instance of its own: clock, entropy, names and keys, all from the host.
 //! They go into files in memory and nowhere else, and the init keeps no copy.
 
-use std::fs::{File, Permissions};
-use std::io::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 
 use netlab_protocol::boot::{ENTROPY_BYTES, Secrets};
@@ -15,6 +15,18 @@ use crate::{clock, random};
 /// The SSH server's host key.
 pub const HOST_KEY: &str = "/etc/dropbear/dropbear_ed25519_host_key";
 
+/// Who may log in.
+const AUTHORIZED_KEYS: &str = "/root/.ssh/authorized_keys";
+
+/// What `gethostname(2)` says.
+const HOSTNAME: &str = "/etc/hostname";
+
+/// What `machine-id(5)` describes.
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// The host name of a guest that is no instance.
+const NO_HOSTNAME: &str = "localhost";
+
 /// Longest host name that the kernel takes, in bytes.
 const LONGEST_HOSTNAME: usize = 64;
 
@@ -25,23 +37,32 @@ const MACHINE_ID_BYTES: usize = 16;
 pub fn take_on(mut secrets: Secrets) -> Result<(), InitError> {
     let outcome = put_in_place(&secrets);
     secrets.host_key.zeroize();
+    secrets.authorized_key.zeroize();
     secrets.entropy.zeroize();
     outcome
 }
 
 fn put_in_place(secrets: &Secrets) -> Result<(), InitError> {
     let entropy = check(secrets)?;
-    clock::set(secrets.unix_nanos)?;
+    clock::start_at(secrets.unix_nanos)?;
     random::seed(entropy)?;
     nix::unistd::sethostname(&secrets.hostname)
         .map_err(|cause| InitError::System { doing: "set the host name", cause })?;
-    put("/etc/hostname", format!("{}\n", secrets.hostname).as_bytes(), 0o644)?;
+    put(HOSTNAME, format!("{}\n", secrets.hostname).as_bytes(), 0o644)?;
     // From the generator that was just seeded, so the host's bytes themselves show nowhere.
-    put("/etc/machine-id", machine_id(&random::bytes()?).as_bytes(), 0o444)?;
+    put(MACHINE_ID, machine_id(&random::bytes()?).as_bytes(), 0o444)?;
     make_folder("/etc/dropbear", 0o755)?;
     put(HOST_KEY, &secrets.host_key, 0o600)?;
     make_folder("/root/.ssh", 0o700)?;
-    put("/root/.ssh/authorized_keys", format!("{}\n", secrets.authorized_key).as_bytes(), 0o600)
+    put(AUTHORIZED_KEYS, format!("{}\n", secrets.authorized_key).as_bytes(), 0o600)
+}
+
+/// Takes everything back that [`take_on`] put in place, in a way that leaves nothing of it in
+/// memory.
+pub fn give_up() -> Result<(), InitError> {
+    [HOST_KEY, AUTHORIZED_KEYS, MACHINE_ID, HOSTNAME].into_iter().try_for_each(erase)?;
+    nix::unistd::sethostname(NO_HOSTNAME)
+        .map_err(|cause| InitError::System { doing: "set the host name", cause })
 }
 
 /// Refuses secrets that would leave the guest half an instance.
@@ -58,10 +79,14 @@ fn check(secrets: &Secrets) -> Result<&[u8; ENTROPY_BYTES], InitError> {
     if secrets.authorized_key.is_empty() || secrets.authorized_key.contains('\n') {
         return bad("the authorized key is not one line".to_owned());
     }
-    match secrets.entropy.as_slice().try_into() {
-        Ok(entropy) => Ok(entropy),
-        Err(_) => bad(format!("{} bytes of entropy, not {ENTROPY_BYTES}", secrets.entropy.len())),
-    }
+    entropy(&secrets.entropy)
+}
+
+/// Refuses entropy that is too little, or more than was agreed.
+pub fn entropy(bytes: &[u8]) -> Result<&[u8; ENTROPY_BYTES], InitError> {
+    bytes.try_into().map_err(|_| InitError::Secrets {
+        problem: format!("{} bytes of entropy, not {ENTROPY_BYTES}", bytes.len()),
+    })
 }
 
 /// Writes random bytes the way `machine-id(5)` wants them.
@@ -82,9 +107,36 @@ fn put(path: &str, bytes: &[u8], mode: u32) -> Result<(), InitError> {
     file.write_all(bytes).map_err(failed)
 }
 
+/// Overwrites a file with zeros and removes it. Freed pages of a file in memory keep their bytes.
+fn erase(path: &str) -> Result<(), InitError> {
+    let failed = |cause| InitError::File { doing: "erase", path: path.into(), cause };
+    let erased = || -> io::Result<()> {
+        let mut file = File::options().write(true).open(path)?;
+        io::copy(&mut io::repeat(0).take(file.metadata()?.len()), &mut file)?;
+        fs::remove_file(path)
+    };
+    match erased() {
+        // Somebody in the guest was quicker.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome.map_err(failed),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_erased_file_is_gone_and_its_bytes_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("key"), folder.path().join("same file"));
+        put(path.to_str().unwrap(), b"secret", 0o600).unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        erase(path.to_str().unwrap()).unwrap();
+        erase(path.to_str().unwrap()).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read(other).unwrap(), [0; 6]);
+    }
 
     fn secrets() -> Secrets {
         Secrets {

@@ -10,24 +10,33 @@ mod console;
 mod conversation;
 mod error;
 mod identity;
+mod idle;
 mod modules;
 mod mounts;
 mod network;
 mod power;
+mod processes;
 mod progress;
 mod random;
 mod serve;
 mod signals;
 mod ssh_server;
 mod wait;
+mod wipe;
 
 use std::process::ExitCode;
 
 use netlab_protocol::boot::Phase;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::error::InitError;
 use crate::progress::Progress;
 use crate::signals::Signals;
+
+/// Keys pass through this process, and freed memory keeps its bytes: whoever saves the guest would
+/// save them too.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     // Started by hand on a real machine it would mount over its root and switch it off.
@@ -53,6 +62,7 @@ fn boot_and_serve(progress: &mut Progress) -> Result<(), InitError> {
     progress.reached(Phase::Kernel)?;
     mounts::enter_root()?;
     mounts::root_filesystems()?;
+    idle::wake_up_less()?;
     progress.reached(Phase::Root)?;
     network::bring_up()?;
     progress.reached(Phase::Network)?;

@@ -1,7 +1,6 @@
 //! How far the boot has come, told on the console and over the boot channel.
 
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
 
 use netlab_protocol::FrameError;
 use netlab_protocol::boot::{Order, Phase, Report};
@@ -56,10 +55,21 @@ impl Progress {
     }
 
     /// Takes back what no longer holds.
-    pub fn forget(&mut self, report: &Report) {
+    pub fn forget(&mut self, outdated: impl Fn(&Report) -> bool) {
         if let Some(channel) = &mut self.channel {
-            channel.forget(report);
+            channel.forget(outdated);
         }
+    }
+
+    /// The guest is no instance any more: it stands again where it waits for its secrets.
+    pub fn back_to_secrets(&mut self) -> Result<(), InitError> {
+        self.working_on = Phase::Secrets;
+        self.forget(|report| match report {
+            Report::Reached { phase, .. } => *phase >= Phase::Secrets,
+            Report::Ready | Report::Awake => true,
+            Report::NeedSecrets | Report::Failed { .. } => false,
+        });
+        self.say(Report::NeedSecrets)
     }
 
     /// Returns the host's next order, if a whole one has come.
@@ -67,14 +77,13 @@ impl Progress {
         self.channel.as_mut().map_or(Ok(None), BootChannel::next_order)
     }
 
-    /// Waits until the host says something, a signal comes or `other` can be read.
+    /// Waits until a host comes, goes or says something, a signal comes or `other` can be read.
     pub fn wait(
         &mut self,
         signals: &Signals,
         other: Option<BorrowedFd<'_>>,
-        reconnect: Duration,
     ) -> Result<(), InitError> {
-        self.channel.as_mut().map_or(Ok(()), |channel| channel.wait(signals, other, reconnect))
+        self.channel.as_mut().map_or(Ok(()), |channel| channel.wait(signals, other))
     }
 }
 

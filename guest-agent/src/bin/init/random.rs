@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd as _;
 
 use nix::errno::Errno;
 use nix::libc;
+use zeroize::Zeroize as _;
 
 use netlab_protocol::boot::ENTROPY_BYTES;
 
@@ -43,11 +44,13 @@ pub fn seed(entropy: &[u8; ENTROPY_BYTES]) -> Result<(), InitError> {
     })?;
     let refused = |cause: Errno| InitError::System { doing: "seed the random generator", cause };
     let bytes = ENTROPY_BYTES as libc::c_int;
-    let info = PoolInfo { entropy_bits: bytes * 8, bytes, pool: *entropy };
+    let mut info = PoolInfo { entropy_bits: bytes * 8, bytes, pool: *entropy };
     // SAFETY: `device` is open, and `info` has the layout that the call reads: two integers and
     // as many bytes as the second says.
     #[expect(unsafe_code, reason = "there is no other way to have entropy counted")]
-    unsafe { calls::add_entropy(device.as_raw_fd(), &raw const info) }.map_err(refused)?;
+    let added = unsafe { calls::add_entropy(device.as_raw_fd(), &raw const info) };
+    info.pool.zeroize();
+    added.map_err(refused)?;
     // SAFETY: `device` is open, and the call takes no argument.
     #[expect(unsafe_code, reason = "there is no other way to have entropy used at once")]
     unsafe { calls::reseed(device.as_raw_fd()) }.map_err(refused)?;

@@ -1,23 +1,15 @@
 //! After the network: asks for the secrets, opens the SSH server, and then looks after the guest
 //! until it powers off. One loop for both, since a host may come, go and come back in either.
 
-use std::time::Duration;
-
-use netlab_protocol::boot::{Order, Phase, Report, Secrets};
+use netlab_protocol::boot::{Order, Phase, Report, Secrets, Wake};
+use zeroize::Zeroize as _;
 
 use crate::error::InitError;
+use crate::processes::reap;
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::ssh_server::{SshServer, reap};
-use crate::{clock, console, identity};
-
-/// How soon a host that was away is noticed while the guest waits for its secrets: somebody is
-/// looking at the clock.
-const RECONNECT_AT_BOOT: Duration = Duration::from_millis(5);
-
-/// The same once the guest is up: only the wall clock waits for it, and many guests may idle on
-/// one laptop.
-const RECONNECT_LATER: Duration = Duration::from_millis(500);
+use crate::ssh_server::SshServer;
+use crate::{clock, console, identity, random, wipe};
 
 /// Runs until somebody asks the guest to power off.
 pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(), InitError> {
@@ -31,16 +23,16 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
                         console::say(&format!("the clock stays as it is: {error}"));
                     }
                 }
-                Order::Settle | Order::Wake(_) => console::say("this order is not there yet"),
+                Order::Settle => settle(server.take(), progress)?,
+                Order::Wake(order) => wake(*order, server.as_mut(), progress)?,
                 Order::Begin(_) if server.is_some() => {
                     console::say("a second set of secrets was ignored");
                 }
                 Order::Begin(secrets) => server = Some(begin(*secrets, progress)?),
             }
         }
-        let reconnect = if server.is_some() { RECONNECT_LATER } else { RECONNECT_AT_BOOT };
         let connections = server.as_ref().and_then(SshServer::waits_for);
-        progress.wait(signals, connections, reconnect)?;
+        progress.wait(signals, connections)?;
         if signals.power_off_wanted()? {
             console::say("powering off");
             return Ok(());
@@ -78,11 +70,39 @@ fn next_order(progress: &mut Progress, running: bool) -> Result<Option<Order>, I
 
 /// Takes on the secrets and opens the SSH server.
 fn begin(secrets: Secrets, progress: &mut Progress) -> Result<SshServer, InitError> {
-    progress.forget(&Report::NeedSecrets);
+    progress.forget(|report| *report == Report::NeedSecrets);
     identity::take_on(secrets)?;
     progress.reached(Phase::Secrets)?;
     let server = SshServer::listen()?;
     progress.reached(Phase::Ssh)?;
     progress.say(Report::Ready)?;
     Ok(server)
+}
+
+/// Makes the guest nobody's again, so that it can be saved as the template of others. What fails
+/// here ends the guest: a template must not be made of one that may still hold keys.
+fn settle(server: Option<SshServer>, progress: &mut Progress) -> Result<(), InitError> {
+    if let Some(server) = server {
+        server.close()?;
+        identity::give_up()?;
+    }
+    wipe::free_memory()?;
+    console::say("settled");
+    progress.back_to_secrets()
+}
+
+/// Brings a guest back to now that was saved a while ago.
+fn wake(
+    mut order: Wake,
+    server: Option<&mut SshServer>,
+    progress: &mut Progress,
+) -> Result<(), InitError> {
+    server.map_or(Ok(()), SshServer::end_connections)?;
+    clock::set(order.unix_nanos)?;
+    random::seed(identity::entropy(&order.entropy)?)?;
+    order.entropy.zeroize();
+    progress.say(Report::Awake)?;
+    // A later host has not brought the guest back.
+    progress.forget(|report| *report == Report::Awake);
+    Ok(())
 }

@@ -9,13 +9,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-use nix::errno::Errno;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use crate::error::InitError;
 use crate::signals::Signals;
-use crate::{console, identity, network};
+use crate::{console, identity, network, processes};
 
 /// Where Debian installs it.
 const PROGRAM: &str = "/usr/sbin/dropbear";
@@ -75,18 +74,27 @@ impl SshServer {
         Ok(())
     }
 
+    /// Ends the server with every connection and everything that was started over one and hasn't
+    /// left it. What became a daemon, such as the switch, goes on.
+    pub fn close(mut self) -> Result<(), InitError> {
+        drop(self.listener);
+        processes::end_with_descendants(&self.serving)?;
+        self.serving.clear();
+        Ok(())
+    }
+
+    /// Ends the connections of an earlier life: their other ends are gone. What was started over
+    /// them sees its input end, and decides itself.
+    pub fn end_connections(&mut self) -> Result<(), InitError> {
+        while self.listener.accept().is_ok() {}
+        processes::end(&self.serving)?;
+        self.serving.clear();
+        Ok(())
+    }
+
     /// Takes note of a child that ended.
     pub fn child_ended(&mut self, status: &WaitStatus) {
         self.serving.retain(|&pid| status.pid() != Some(pid));
-    }
-}
-
-/// Returns the next child that has ended and was not yet told, if there is one.
-pub fn reap() -> Result<Option<WaitStatus>, InitError> {
-    match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => Ok(None),
-        Ok(status) => Ok(Some(status)),
-        Err(cause) => Err(InitError::System { doing: "wait for a child", cause }),
     }
 }
 

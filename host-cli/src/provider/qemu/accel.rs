@@ -1,9 +1,7 @@
 //! Which accelerators work on this host, by trial. The rule: neither `/dev/kvm` nor
 //! `-accel help` proves anything; only a kernel that has really booted does.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
@@ -11,14 +9,7 @@ use sysinfo::{CpuRefreshKind, RefreshKind, System};
 use super::console::Console;
 use super::discover::Qemu;
 use super::version::Version;
-use crate::instance::{InstanceError, replace_file};
 use crate::platform::{Accelerator, Architecture};
-
-/// Version of the file of verdicts. One with another version is as good as none.
-const FILE_VERSION: u32 = 1;
-
-/// Verdicts that are kept: a few QEMUs and kernels times two accelerators.
-const KEPT_VERDICTS: usize = 16;
 
 /// First QEMU that runs arm64 guests with HVF reliably.
 const HVF_ON_ARM_SINCE: Version = Version(8, 2, 1);
@@ -34,6 +25,16 @@ pub enum Verdict {
         /// Why.
         problem: Problem,
     },
+}
+
+impl Verdict {
+    /// Whether it is worth keeping.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Works => true,
+            Self::Fails { problem } => problem.is_lasting(),
+        }
+    }
 }
 
 /// Why an accelerator doesn't work.
@@ -200,6 +201,11 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
+    /// The host's processor and kernel, in words.
+    pub fn host(&self) -> String {
+        format!("{}, kernel {}", self.processor, self.host_kernel)
+    }
+
     /// Looks at the host.
     ///
     /// # Errors
@@ -221,82 +227,6 @@ impl Circumstances {
             host_kernel: System::kernel_version()?,
             image: image.to_owned(),
         })
-    }
-}
-
-/// The verdicts of earlier trials, on disk.
-pub struct Verdicts {
-    path: PathBuf,
-    kept: Vec<Kept>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    circumstances: Circumstances,
-    #[serde(flatten)]
-    verdict: Verdict,
-}
-
-#[derive(Serialize, Deserialize)]
-struct VerdictFile {
-    version: u32,
-    verdicts: Vec<Kept>,
-}
-
-impl Verdicts {
-    /// Reads the file; one that is missing or not ours to read holds no verdicts, since every one
-    /// of them can be had again by a trial.
-    ///
-    /// # Errors
-    /// [`InstanceError::File`].
-    pub fn read(path: &Path) -> Result<Self, InstanceError> {
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => {
-                return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
-            }
-        };
-        let file = serde_json::from_slice::<VerdictFile>(&text).ok();
-        let file = file.filter(|file| file.version == FILE_VERSION);
-        let kept = file.map(|file| file.verdicts).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), kept })
-    }
-
-    /// The verdict of an earlier trial under the same circumstances.
-    pub fn find(&self, circumstances: &Circumstances) -> Option<&Verdict> {
-        let kept = self.kept.iter().find(|kept| kept.circumstances == *circumstances);
-        kept.map(|kept| &kept.verdict)
-    }
-
-    /// Keeps a verdict in place of an earlier one.
-    ///
-    /// # Errors
-    /// [`InstanceError::File`].
-    pub fn keep(
-        &mut self,
-        circumstances: Circumstances,
-        verdict: Verdict,
-    ) -> Result<(), InstanceError> {
-        self.kept.retain(|kept| kept.circumstances != circumstances);
-        let lasting = match &verdict {
-            Verdict::Works => true,
-            Verdict::Fails { problem } => problem.is_lasting(),
-        };
-        if lasting {
-            self.kept.insert(0, Kept { circumstances, verdict });
-            self.kept.truncate(KEPT_VERDICTS);
-        }
-        let failed =
-            |source| InstanceError::File { action: "write", path: self.path.clone(), source };
-        let verdicts = std::mem::take(&mut self.kept);
-        let file = VerdictFile { version: FILE_VERSION, verdicts };
-        let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
-        self.kept = file.verdicts;
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        replace_file(&self.path, &text)
     }
 }
 

@@ -1,19 +1,23 @@
-//! The cold boot: from a QEMU that has just been started to a listening SSH server. The rule: each
-//! wait is a row of [`super::readiness`], and QEMU's end is looked for beside every one of them.
+//! From a QEMU that has just been started to a listening SSH server, by a boot or from a saved guest.
+//! The rule: each wait is a row of [`super::readiness`], and QEMU's end is looked for beside every
+//! one of them.
 
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
-use netlab_protocol::boot::{self, ENTROPY_BYTES, Order, Report, Secrets};
+use futures::future::BoxFuture;
+use netlab_protocol::boot::{self, ENTROPY_BYTES, Order, Report, Secrets, Wake};
 use rand::Rng;
-use tokio::time::{Instant, timeout};
+use tokio::io::AsyncRead;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::GuestKeys;
 use super::channel::{BootChannel, ChannelError};
 use super::console::{self, Console};
 use super::error::QemuError;
+use super::migrate::{self, Contents};
 use super::process::Guarded;
 use super::qmp::{Qmp, QmpError};
 use super::readiness::{self, Row};
@@ -24,10 +28,35 @@ use crate::report::{Event, Phase, Reporter};
 const SOCKETS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Time between two tries to connect to something that isn't there yet.
-const RETRY_EVERY: Duration = Duration::from_millis(5);
+const RETRY_EVERY: Duration = Duration::from_millis(1);
+
+/// A saved guest that QEMU is to go on with.
+pub struct Saved<'a> {
+    /// Its state.
+    pub state: Box<dyn AsyncRead + Send + Unpin + 'a>,
+    /// The name of where that comes from, for errors.
+    pub origin: &'a Path,
+    /// What the state contains.
+    pub contents: Contents,
+    /// The socket that it goes through.
+    pub socket: &'a Path,
+    /// Whether the guest is still what was saved. It is asked before the guest gets a secret.
+    pub sound: BoxFuture<'a, Result<(), QemuError>>,
+    /// Who it is.
+    pub who: Who,
+}
+
+/// Who a saved guest is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Nobody yet: it waits for its secrets.
+    Nobody,
+    /// This very instance, at an earlier time.
+    Itself,
+}
 
 /// A guest that is being started.
-pub struct ColdBoot<'a> {
+pub struct Start<'a> {
     /// When the whole start began.
     pub begun: Instant,
     /// Where the phases go.
@@ -60,22 +89,30 @@ struct Progress {
     since: Instant,
 }
 
-impl ColdBoot<'_> {
-    /// Waits until the guest's SSH server listens. Returns the port on 127.0.0.1 that leads to
+impl Start<'_> {
+    /// Lets the guest boot, or go on from where it was saved, and waits until its SSH server
+    /// listens. Returns the port on 127.0.0.1 that leads to
     /// it.
     ///
     /// # Errors
     /// [`QemuError::Exited`], [`QemuError::Panicked`], [`QemuError::PortTaken`],
     /// [`QemuError::Stalled`], [`QemuError::GaveUp`], [`QemuError::Channel`],
-    /// [`QemuError::Control`].
-    pub async fn run(&self, qemu: &mut Guarded) -> Result<u16, QemuError> {
-        let first = Row::awaiting(boot::Phase::Kernel);
+    /// [`QemuError::Control`], and what keeps a saved guest from being gone on with.
+    pub async fn run(
+        &self,
+        saved: Option<Saved<'_>>,
+        qemu: &mut Guarded,
+    ) -> Result<u16, QemuError> {
+        let first = match saved {
+            None => Row::awaiting(boot::Phase::Kernel),
+            Some(_) => &readiness::LOADED,
+        };
         let mut progress = Progress { row: first, since: Instant::now() };
         self.reporter.emit(Event::PhaseStarted { phase: first.shown });
         let result = tokio::select! {
             // The guest's own words, still in the channel when QEMU ends, say more than its end.
             biased;
-            result = self.converse(&mut progress) => result,
+            result = self.converse(&mut progress, saved) => result,
             ended = qemu.exited() => return Err(self.ended(&progress, ended)),
         };
         match result {
@@ -90,32 +127,44 @@ impl ColdBoot<'_> {
         }
     }
 
-    async fn converse(&self, progress: &mut Progress) -> Result<u16, QemuError> {
+    async fn converse(
+        &self,
+        progress: &mut Progress,
+        saved: Option<Saved<'_>>,
+    ) -> Result<u16, QemuError> {
+        let mut client = self.control().await?;
+        let port = client.forwarded_port().await.map_err(asking)?;
         let mut channel = self.open_channel(progress).await?;
-        let port = self.forwarded_port().await?;
+        let who = match saved {
+            None => None,
+            Some(saved) => {
+                let who = saved.who;
+                self.go_on_with(saved, &mut client, &mut channel, progress).await?;
+                Some(who)
+            }
+        };
+        drop(client);
         loop {
-            let limit = progress.row.deadline(self.accelerator);
-            let broken = |error: ChannelError| QemuError::Channel {
-                phase: progress.row.shown,
-                problem: error.to_string(),
-            };
-            let Ok(report) =
-                tokio::time::timeout_at(progress.since + limit, channel.report()).await
-            else {
+            let Ok(report) = timeout_at(self.deadline(progress), channel.report()).await else {
                 return Err(self.stalled(progress));
             };
-            match report.map_err(broken)? {
-                Report::Reached { phase, .. } => self.reached(progress, phase),
-                Report::NeedSecrets => {
+            match (report.map_err(|error| broken(progress, &error))?, who) {
+                (Report::Reached { phase, .. }, _) => self.reached(progress, phase),
+                (Report::NeedSecrets, None) => {
                     let begin = Order::Begin(Box::new(self.secrets()));
-                    channel.order(&begin).await.map_err(broken)?;
+                    let sent = channel.order(&begin).await;
+                    sent.map_err(|error| broken(progress, &error))?;
                 }
-                // Only a guest that was brought back says so.
-                Report::Awake => {}
                 // It listens. What it says is heard by whoever connects: forwarding accepts a
                 // connection whether or not anybody is behind it.
-                Report::Ready => return Ok(port),
-                Report::Failed { phase, problem } => {
+                (Report::Ready, None | Some(Who::Nobody)) | (Report::Awake, Some(Who::Itself)) => {
+                    return Ok(port);
+                }
+                // What was true when the guest was saved is told to each new host.
+                (Report::NeedSecrets, Some(_))
+                | (Report::Ready, Some(Who::Itself))
+                | (Report::Awake, None | Some(Who::Nobody)) => {}
+                (Report::Failed { phase, problem }, _) => {
                     let phase = Row::awaiting(phase).shown;
                     let console = self.console()?;
                     return Err(QemuError::GaveUp { phase, problem, console });
@@ -124,11 +173,47 @@ impl ColdBoot<'_> {
         }
     }
 
+    /// Loads a saved guest, lets it run and greets it.
+    async fn go_on_with(
+        &self,
+        saved: Saved<'_>,
+        client: &mut Qmp,
+        channel: &mut BootChannel,
+        progress: &mut Progress,
+    ) -> Result<(), QemuError> {
+        let Saved { mut state, origin, contents, socket, sound, who } = saved;
+        let loading = migrate::load(client, socket, contents, state.as_mut(), origin);
+        match timeout_at(self.deadline(progress), loading).await {
+            Ok(loaded) => loaded?,
+            Err(_) => return Err(self.stalled(progress)),
+        }
+        self.move_to(progress, &readiness::GREETED);
+        sound.await?;
+        let greeting = match who {
+            Who::Nobody => Order::Begin(Box::new(self.secrets())),
+            Who::Itself => {
+                Order::Wake(Box::new(Wake { unix_nanos: unix_nanos(), entropy: entropy() }))
+            }
+        };
+        channel.order(&greeting).await.map_err(|error| broken(progress, &error))
+    }
+
+    fn deadline(&self, progress: &Progress) -> Instant {
+        progress.since + progress.row.deadline(self.accelerator)
+    }
+
     /// Goes on to the next row, and tells when that ends a phase that the user sees.
     fn reached(&self, progress: &mut Progress, phase: boot::Phase) {
-        let Some(next) = readiness::after(phase) else {
+        // A saved guest tells each new host of its own boot as well.
+        if phase < progress.row.awaited {
             return;
-        };
+        }
+        if let Some(next) = readiness::after(phase) {
+            self.move_to(progress, next);
+        }
+    }
+
+    fn move_to(&self, progress: &mut Progress, next: &'static Row) {
         let (old, new) = (progress.row.shown, next.shown);
         *progress = Progress { row: next, since: Instant::now() };
         if new > old {
@@ -153,12 +238,8 @@ impl ColdBoot<'_> {
         }
     }
 
-    /// Asks QEMU which port the system gave it, and makes sure that it is our QEMU that answers.
-    async fn forwarded_port(&self) -> Result<u16, QemuError> {
-        let failed = |source| QemuError::Control {
-            doing: "can't ask QEMU for the port of the guest's SSH server",
-            source,
-        };
+    /// Connects to QEMU's control channel and makes sure that it is our QEMU that answers.
+    async fn control(&self) -> Result<Qmp, QemuError> {
         let deadline = Instant::now() + SOCKETS_WITHIN;
         let mut client = loop {
             match Qmp::connect(self.control_channel).await {
@@ -166,25 +247,23 @@ impl ColdBoot<'_> {
                 Err(QmpError::Connect { .. }) if Instant::now() < deadline => {
                     tokio::time::sleep(RETRY_EVERY).await;
                 }
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(asking(error)),
             }
         };
-        let answer = client.uuid().await.map_err(failed)?;
+        let answer = client.uuid().await.map_err(asking)?;
         if answer != self.uuid {
-            return Err(failed(QmpError::Unexpected { command: "query-uuid".to_owned(), answer }));
+            return Err(asking(QmpError::Unexpected { command: "query-uuid".to_owned(), answer }));
         }
-        client.forwarded_port().await.map_err(failed)
+        Ok(client)
     }
 
     fn secrets(&self) -> Secrets {
-        let mut entropy = vec![0; ENTROPY_BYTES];
-        rand::rng().fill_bytes(&mut entropy);
         Secrets {
             hostname: self.hostname.to_owned(),
             host_key: self.keys.host_key.to_vec(),
             authorized_key: self.keys.authorized_key.clone(),
             unix_nanos: unix_nanos(),
-            entropy,
+            entropy: entropy(),
         }
     }
 
@@ -230,6 +309,21 @@ impl ColdBoot<'_> {
             (Err(error), _) | (_, Err(error)) => error,
         }
     }
+}
+
+fn asking(source: QmpError) -> QemuError {
+    QemuError::Control { doing: "can't ask QEMU for the port of the guest's SSH server", source }
+}
+
+fn broken(progress: &Progress, error: &ChannelError) -> QemuError {
+    QemuError::Channel { phase: progress.row.shown, problem: error.to_string() }
+}
+
+/// Fresh bytes for the generator of one guest.
+fn entropy() -> Vec<u8> {
+    let mut entropy = vec![0; ENTROPY_BYTES];
+    rand::rng().fill_bytes(&mut entropy);
+    entropy
 }
 
 /// Tells the ways in which QEMU can end apart.

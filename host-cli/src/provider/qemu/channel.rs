@@ -1,7 +1,7 @@
 //! The host's side of the boot channel: frames over the socket of a virtio-serial port.
 
 use netlab_protocol::boot::{Order, Report};
-use netlab_protocol::{Decoder, FrameError, encode};
+use netlab_protocol::{Decoder, FrameError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::platform::{self, Connection};
@@ -61,7 +61,7 @@ impl BootChannel {
     /// # Errors
     /// [`ChannelError`].
     pub async fn order(&mut self, order: &Order) -> Result<(), ChannelError> {
-        self.stream.write_all(&encode(order)?).await?;
+        self.stream.write_all(&order.frame()?).await?;
         self.stream.flush().await?;
         Ok(())
     }

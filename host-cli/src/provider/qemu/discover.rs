@@ -17,7 +17,7 @@ use crate::platform::{Architecture, Installer, Platform};
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// A QEMU that netlab can use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Qemu {
     /// The program.
     pub path: PathBuf,

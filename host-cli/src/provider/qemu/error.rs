@@ -8,9 +8,11 @@ use super::accel::Problem;
 use super::console::Console;
 use super::qmp::QmpError;
 use super::readiness::Row;
+use super::template::TemplateError;
 use super::version::Version;
 use crate::error::{Exit, Hint};
 use crate::platform::Accelerator;
+use crate::provider::Tier;
 use crate::report::Phase;
 
 /// Any failure of this provider.
@@ -187,6 +189,17 @@ pub enum QemuError {
         /// What is wrong.
         source: QmpError,
     },
+    /// The tier that the user asked for doesn't work.
+    #[error("no {} of a saved guest: {reason}", tier.name())]
+    TierFails {
+        /// Which.
+        tier: Tier,
+        /// Why.
+        reason: String,
+    },
+    /// The template is damaged, or can't be made or read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// QEMU can't write the guest's state.
     #[error("QEMU can't save the guest: {reason}")]
     NotSaved {
@@ -221,6 +234,41 @@ pub enum QemuError {
 }
 
 impl QemuError {
+    /// Whether a failed start from a saved guest may be the tier's doing.
+    pub fn may_be_the_tiers(&self) -> bool {
+        match self {
+            Self::Exited { .. }
+            | Self::Panicked { .. }
+            | Self::Stalled { .. }
+            | Self::GaveUp { .. }
+            | Self::Channel { .. }
+            | Self::Control { .. } => true,
+            Self::Missing { .. }
+            | Self::NotThere { .. }
+            | Self::NotInPath { .. }
+            | Self::Unusable { .. }
+            | Self::TooOld { .. }
+            | Self::AcceleratorFails { .. }
+            | Self::Memory { .. }
+            | Self::Disk { .. }
+            | Self::Spawn { .. }
+            | Self::File { .. }
+            | Self::PortTaken { .. }
+            | Self::TierFails { .. }
+            | Self::Template(_)
+            | Self::NotSaved { .. }
+            | Self::NotRunning { .. }
+            | Self::Processes(_)
+            | Self::Survived { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+
+    /// The first line of its words: the rest is the guest's console.
+    pub fn in_short(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Whether a failed boot may be the accelerator's doing: QEMU gave up with it, or the guest's
     /// kernel did not get on.
     pub fn may_be_the_accelerators(&self) -> bool {
@@ -240,6 +288,8 @@ impl QemuError {
             | Self::GaveUp { .. }
             | Self::Channel { .. }
             | Self::Control { .. }
+            | Self::TierFails { .. }
+            | Self::Template(_)
             | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Processes(_)
@@ -332,6 +382,10 @@ impl Hint for QemuError {
             Self::Control { .. } | Self::NotRunning { .. } => {
                 "end it with `netlab down`, then start it again with `netlab up`".to_owned()
             }
+            Self::TierFails { .. } => {
+                "leave out `--start` to take the next way by itself".to_owned()
+            }
+            Self::Template(error) => error.hint(),
             Self::NotSaved { .. } => {
                 "start it with `netlab up --start cold`, which needs nothing saved".to_owned()
             }
@@ -343,6 +397,7 @@ impl Hint for QemuError {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Template(error) => error.exit(),
             Self::Missing { .. }
             | Self::TooOld { .. }
             | Self::Unusable { .. }
@@ -360,6 +415,7 @@ impl Hint for QemuError {
             | Self::GaveUp { .. }
             | Self::Channel { .. }
             | Self::Control { .. }
+            | Self::TierFails { .. }
             | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Survived { .. }

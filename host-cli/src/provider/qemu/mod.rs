@@ -13,13 +13,19 @@ mod command;
 mod console;
 pub mod discover;
 mod error;
+mod launch;
+mod making;
 mod migrate;
+mod packed;
 mod process;
 mod readiness;
 mod reconcile;
 mod rehearsal;
 pub mod room;
 mod start;
+pub mod template;
+pub mod tier;
+mod verdicts;
 mod version;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use netlab_images::Image;
 use netlab_protocol::boot::Order;
 use tokio::time::Instant;
@@ -41,6 +48,7 @@ use super::{Endpoint, LogFile, Provider, Status, Tier};
 use crate::cli::Options;
 use crate::context::Context;
 use crate::error::Error;
+use crate::guest;
 use crate::image::ImageSource;
 use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage};
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
@@ -68,11 +76,18 @@ pub struct QemuOptions {
     pub accelerator: Option<Accelerator>,
     /// `--port`: the port on 127.0.0.1 for the guest's SSH.
     pub port: Option<u16>,
+    /// `--start`: the only tier to start a guest by.
+    pub tier: Option<Tier>,
 }
 
 impl From<&Options> for QemuOptions {
     fn from(options: &Options) -> Self {
-        Self { qemu: options.qemu.clone(), accelerator: options.accel, port: options.port }
+        Self {
+            qemu: options.qemu.clone(),
+            accelerator: options.accel,
+            port: options.port,
+            tier: options.start,
+        }
     }
 }
 
@@ -106,10 +121,15 @@ pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send 
 /// Says where the image is or would be.
 pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
 
+/// Puts the agent into a guest that is to be a template, and starts its services.
+pub type Furnisher =
+    Arc<dyn Fn(Endpoint, Reporter, Instant) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
 /// Makes the keys of an instance.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
-/// Where the guest's files and keys come from. All are called on a thread that may block.
+/// Where the guest's files and keys come from. All but the last are called on a thread that may
+/// block.
 #[derive(Clone)]
 pub struct Sources {
     /// Finds the image or builds it, and checks that its files are as they were built.
@@ -118,9 +138,14 @@ pub struct Sources {
     pub place: ImagePlace,
     /// Makes the keys of an instance in its folder.
     pub keys: KeyMaker,
+    /// Digest of the agent that a template has.
+    pub agent: String,
+    /// Puts it there.
+    pub furnish: Furnisher,
 }
 
 /// One instance under QEMU.
+#[derive(Clone)]
 pub struct QemuProvider {
     home: Home,
     paths: InstancePaths,
@@ -144,6 +169,10 @@ impl QemuProvider {
                     host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
                 })
+            }),
+            agent: crate::agent::AGENT_SHA256.to_owned(),
+            furnish: Arc::new(|endpoint, reporter, begun| {
+                Box::pin(guest::furnish(endpoint, reporter, begun))
             }),
         };
         Self::new(context.home.clone(), name, GUEST, options, sources)
@@ -232,7 +261,10 @@ impl Provider for QemuProvider {
         }
         match state {
             State::Up { record, port, .. } => self.attach(&record, port).await,
-            State::Down => self.start(reporter, begun).await,
+            State::Down => {
+                let prepared = self.prepare(reporter, begun).await?;
+                self.start(prepared, reporter, begun).await
+            }
         }
     }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Artifacts;
-use super::accel::{Circumstances, KNOWN_LINE, Outcome, Problem, Verdict, Verdicts, known_problem};
+use super::accel::{Circumstances, KNOWN_LINE, Outcome, Problem, Verdict, known_problem};
 use super::command::{self, Machine};
 use super::console::{self, Console};
 use super::discover::Qemu;
 use super::error::QemuError;
 use super::process::Guarded;
 use super::trial::Ground;
+use super::verdicts::Verdicts;
 use crate::error::Error;
 use crate::instance::Home;
 use crate::platform::{Accelerator, Architecture, Platform};
@@ -154,7 +155,8 @@ impl Trials<'_> {
         }
         let verdict = self.boot(&ground, accelerator).await?.verdict();
         let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
-        verdicts.keep(self.circumstances(accelerator)?, verdict.clone())?;
+        let kept = verdict.is_lasting().then(|| verdict.clone());
+        verdicts.keep(self.circumstances(accelerator)?, kept)?;
         Ok(Finding { verdict, cached: false })
     }
 

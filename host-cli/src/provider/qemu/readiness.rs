@@ -66,6 +66,24 @@ pub static ROWS: [Row; 5] = [
     },
 ];
 
+/// The first row of a guest that goes on from a saved state.
+pub static LOADED: Row = Row {
+    awaited: boot::Phase::Kernel,
+    shown: Phase::Resume,
+    waits_for: "loading the saved guest",
+    deadline: Duration::from_secs(2),
+    cure: "boot it instead with `netlab up --start cold`",
+};
+
+/// The row after it.
+pub static GREETED: Row = Row {
+    awaited: boot::Phase::Secrets,
+    shown: Phase::Network,
+    waits_for: "the saved guest's answer",
+    deadline: Duration::from_secs(2),
+    cure: "boot it instead with `netlab up --start cold`",
+};
+
 impl Row {
     /// The row that ends with this phase.
     pub fn awaiting(phase: boot::Phase) -> &'static Self {

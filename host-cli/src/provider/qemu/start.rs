@@ -1,35 +1,56 @@
-//! The start of a guest: what is settled before QEMU runs, then QEMU under a guard until the guest
-//! is up and its record on disk. The rule: the record of the intent comes before the process.
+//! The start of a guest: what is settled before QEMU runs, and then the quickest tier that works. A
+//! tier that fails gives way to the next one in the same command, with one line; one that the user
+//! asked for does not.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rand::Rng;
+use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
-use super::boot::ColdBoot;
-use super::command::{Instance, Machine};
+use super::accel::Circumstances;
+use super::boot::{Saved, Who};
+use super::command::Memory;
 use super::discover::{self, Qemu};
+use super::launch::Launch;
+use super::making::{Making, NoTemplate};
+use super::migrate::Contents;
+use super::packed::unpacked;
 use super::probe::{Choice, Freshness, Trials};
-use super::process::Guarded;
+use super::template::{Form, Template};
+use super::tier::{Finding, Tiers};
 use super::{Artifacts, QemuError, QemuProvider, room};
 use crate::error::Error;
-use crate::instance::record::RECORD_VERSION;
-use crate::instance::{InstancePaths, Record, Stage};
-use crate::platform::{Accelerator, Platform};
 use crate::provider::{Endpoint, Tier};
 use crate::report::{Event, Phase, Reporter};
 
 /// Everything that is settled before QEMU starts.
-struct Prepared {
-    qemu: Qemu,
-    artifacts: Artifacts,
-    choice: Choice,
+pub struct Prepared {
+    pub(super) qemu: Qemu,
+    pub(super) artifacts: Artifacts,
+    pub(super) choice: Choice,
+}
+
+/// What came of a tier.
+enum Outcome {
+    /// The guest is up.
+    Up(Endpoint),
+    /// It did not work, for this reason.
+    Falls(String),
+    /// The guest from which a template was to be made did not even boot.
+    NoBoot(QemuError),
 }
 
 impl QemuProvider {
     /// Finds QEMU, gets the image and picks the accelerator.
-    async fn prepare(&self, reporter: &Reporter, begun: Instant) -> Result<Prepared, Error> {
+    pub(super) async fn prepare(
+        &self,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Prepared, Error> {
+        // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
+        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
+        room::check(self.paths.folder())?;
         let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
         let artifacts = blocking("getting the image", move || source(&told)).await?;
@@ -40,41 +61,163 @@ impl QemuProvider {
         Ok(Prepared { qemu, artifacts, choice })
     }
 
-    /// The whole machine of this instance.
-    pub(super) fn machine(
+    /// The tiers of a prepared start.
+    pub(super) fn tiers(&self, prepared: &Prepared) -> Result<Tiers, QemuError> {
+        let accelerator = prepared.choice.accelerator;
+        let image = &prepared.artifacts.digest;
+        let here = Circumstances::here(accelerator, &prepared.qemu, image)?;
+        Ok(Tiers::of(&self.home, accelerator, here))
+    }
+
+    /// Brings the guest up by the quickest tier that works.
+    pub(super) async fn start(
         &self,
-        qemu: &Qemu,
-        artifacts: &Artifacts,
-        accelerator: Accelerator,
-        uuid: &str,
-    ) -> Machine {
-        let instance = Instance {
-            uuid: uuid.to_owned(),
-            root: artifacts.root.clone(),
-            control_channel: self.paths.control_channel(Platform::HOST),
-            boot_channel: self.paths.boot_channel(Platform::HOST),
-            port: self.options.port,
+        prepared: Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Endpoint, Error> {
+        let tiers = self.tiers(&prepared)?;
+        let forced = self.options.tier;
+        for tier in Tier::ALL.into_iter().filter(|&tier| forced.is_none_or(|it| it == tier)) {
+            let outcome = match tier {
+                Tier::Clone | Tier::Restore => {
+                    self.by_template(tier, &tiers, &prepared, reporter, begun).await?
+                }
+                Tier::Cold => break,
+            };
+            match (outcome, forced) {
+                (Outcome::Up(endpoint), _) => return Ok(endpoint),
+                (Outcome::Falls(reason), Some(tier)) => {
+                    return Err(QemuError::TierFails { tier, reason }.into());
+                }
+                (Outcome::NoBoot(error), Some(_)) => return Err(error.into()),
+                (Outcome::Falls(reason), None) => {
+                    let text = format!("no {} of a saved guest: {reason}", tier.name());
+                    reporter.emit(Event::Note { text });
+                }
+                (Outcome::NoBoot(error), None) => {
+                    let text = format!("no guest could be saved: {error}");
+                    reporter.emit(Event::Note { text });
+                    break;
+                }
+            }
+        }
+        self.boot(prepared, reporter, begun).await
+    }
+
+    /// Starts a guest from the template of its tier, which is made first if need be.
+    async fn by_template(
+        &self,
+        tier: Tier,
+        tiers: &Tiers,
+        prepared: &Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Outcome, Error> {
+        match tiers.finding(tier)? {
+            Finding::Works | Finding::Untried => {}
+            // Whoever asks for it gets it tried again.
+            Finding::Fails { .. } if self.options.tier == Some(tier) => {}
+            Finding::Fails { reason } => return Ok(Outcome::Falls(reason)),
+            Finding::Impossible { reason } => return Ok(Outcome::Falls(reason.to_owned())),
+        }
+        let form = if tier == Tier::Clone { Form::Memory } else { Form::Stream };
+        let host = tiers.host();
+        let making = Making { provider: self, prepared, form, reporter, host, begun };
+        let mut again = true;
+        loop {
+            let template = match making.template().await? {
+                Ok(template) => template,
+                Err(NoTemplate::Reason(reason)) => return Ok(Outcome::Falls(reason)),
+                Err(NoTemplate::Boot(error)) => return Ok(Outcome::NoBoot(error)),
+            };
+            let error = match self.go_on_from(&template, tier, prepared, reporter, begun).await? {
+                Ok(endpoint) => {
+                    tiers.works(tier)?;
+                    return Ok(Outcome::Up(endpoint));
+                }
+                Err(error) => error,
+            };
+            let checked = template.clone();
+            let sound = tokio::task::spawn_blocking(move || checked.verify()).await;
+            let sound = sound.map_err(|source| QemuError::Internal {
+                doing: "verifying the template",
+                source,
+            })?;
+            match sound {
+                Err(damage) if again => {
+                    again = false;
+                    reporter.emit(Event::Note { text: format!("{damage}: making it anew") });
+                    making.discard()?;
+                }
+                Err(damage) => return Ok(Outcome::Falls(damage.to_string())),
+                Ok(()) if error.may_be_the_tiers() => {
+                    let reason = error.in_short();
+                    tiers.fails(tier, reason.clone())?;
+                    return Ok(Outcome::Falls(reason));
+                }
+                Ok(()) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Starts a guest from a template, whose files are verified meanwhile: the guest gets no secret
+    /// before they have been found sound.
+    async fn go_on_from(
+        &self,
+        template: &Template,
+        tier: Tier,
+        prepared: &Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Result<Endpoint, QemuError>, Error> {
+        let verified = template.clone();
+        let verifying = tokio::task::spawn_blocking(move || verified.verify());
+        let sound = Box::pin(async move {
+            match verifying.await {
+                Ok(sound) => sound.map_err(QemuError::from),
+                Err(source) => Err(QemuError::Internal { doing: "verifying the template", source }),
+            }
+        });
+        let origin = template.state();
+        let opened: std::io::Result<Box<dyn AsyncRead + Send + Unpin>> = match tier {
+            Tier::Clone | Tier::Cold => {
+                let file = tokio::fs::File::open(&origin).await;
+                file.map(|file| Box::new(file) as _)
+            }
+            Tier::Restore => unpacked(&origin).await.map(|stream| Box::new(stream) as _),
         };
-        let serial_log = self.paths.serial_log();
-        Machine {
-            instance: Some(instance),
-            ..artifacts.machine(qemu.version, accelerator, &serial_log)
+        let state = match opened {
+            Ok(state) => state,
+            Err(source) => {
+                return Ok(Err(QemuError::File { action: "open", path: origin, source }));
+            }
+        };
+        let (memory, contents) = match tier {
+            Tier::Clone => (Memory::Copied(template.ram()), Contents::Devices),
+            Tier::Restore | Tier::Cold => (Memory::Private, Contents::Everything),
+        };
+        let socket = self.paths.state_socket();
+        let saved =
+            Saved { state, origin: &origin, contents, socket: &socket, sound, who: Who::Nobody };
+        let template = Some(template.key().to_string());
+        let launch = Launch { tier, memory, template, saved: Some(saved) };
+        match self.launch(prepared, launch, reporter, begun).await? {
+            Ok(launched) => Ok(Ok(self.let_go(launched)?)),
+            Err(error) => Ok(Err(error)),
         }
     }
 
     /// Boots the guest, and once more with another accelerator if the one that an earlier trial
     /// found good turns out not to be.
-    pub(super) async fn start(
+    async fn boot(
         &self,
+        mut prepared: Prepared,
         reporter: &Reporter,
         begun: Instant,
     ) -> Result<Endpoint, Error> {
-        // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
-        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
-        room::check(self.paths.folder())?;
-        let mut prepared = self.prepare(reporter, begun).await?;
-        let failed = match self.boot(&prepared, reporter, begun).await? {
-            Ok(endpoint) => return Ok(endpoint),
+        let failed = match self.launch(&prepared, Launch::BOOT, reporter, begun).await? {
+            Ok(launched) => return self.let_go(launched),
             Err(error) => error,
         };
         let accelerator = match prepared.choice {
@@ -94,100 +237,9 @@ impl QemuProvider {
             return Err(failed.into());
         }
         prepared.choice = choice;
-        Ok(self.boot(&prepared, reporter, begun).await??)
+        let launched = self.launch(&prepared, Launch::BOOT, reporter, begun).await??;
+        self.let_go(launched)
     }
-
-    /// Boots the guest. What befell the guest itself is told apart from what befell netlab around
-    /// it, which no other accelerator would change.
-    async fn boot(
-        &self,
-        prepared: &Prepared,
-        reporter: &Reporter,
-        begun: Instant,
-    ) -> Result<Result<Endpoint, QemuError>, Error> {
-        let (source, paths) = (Arc::clone(&self.sources.keys), self.paths.clone());
-        let keys = blocking("making the keys", move || source(&paths)).await?;
-        let Prepared { qemu: program, artifacts, choice: Choice { accelerator, .. } } = prepared;
-        let accelerator = *accelerator;
-        let uuid = uuid();
-        let mut record = Record {
-            version: RECORD_VERSION,
-            uuid: uuid.clone(),
-            qemu: program.path.clone(),
-            accelerator,
-            image: artifacts.digest.clone(),
-            tier: Tier::Cold,
-            template: None,
-            stage: Stage::Intent,
-        };
-        // Declared before QEMU, so dropped after it: files go when the process is dead.
-        let unfinished = Unfinished { paths: Some(&self.paths) };
-        record.write(&self.paths)?;
-        let arguments = self.machine(program, artifacts, accelerator, &uuid).arguments();
-        let log = self.paths.qemu_log();
-        let mut qemu = Guarded::spawn(&program.path, &arguments, &log)?;
-        let process = qemu.identity();
-        if let Some(process) = &process {
-            record.stage = Stage::Booting { process: process.clone() };
-            record.write(&self.paths)?;
-        }
-        let cold = ColdBoot {
-            begun,
-            reporter,
-            accelerator,
-            uuid: &uuid,
-            hostname: self.paths.name().as_str(),
-            keys: &keys,
-            control_channel: &self.paths.control_channel(Platform::HOST),
-            boot_channel: &self.paths.boot_channel(Platform::HOST),
-            serial_log: &self.paths.serial_log(),
-            qemu_log: &log,
-            port: self.options.port,
-        };
-        let booted = cold.run(&mut qemu).await;
-        let (port, process) = match (booted, process) {
-            (Ok(port), Some(process)) => (port, process),
-            (Ok(_), None) => return Err(gone_at_once(&program.path)),
-            (Err(error), _) => {
-                // Waited for, so that nothing of it is left when the user reads the error.
-                qemu.kill().await.map_err(|source| QemuError::File {
-                    action: "end",
-                    path: program.path.clone(),
-                    source,
-                })?;
-                return Ok(Err(error));
-            }
-        };
-        record.stage = Stage::Up { process, port };
-        record.write(&self.paths)?;
-        unfinished.finish();
-        qemu.disown();
-        Ok(Ok(self.endpoint(accelerator, Tier::Cold, port, false)))
-    }
-}
-
-/// The files of a start, removed unless it is finished.
-struct Unfinished<'a> {
-    paths: Option<&'a InstancePaths>,
-}
-
-impl Unfinished<'_> {
-    fn finish(mut self) {
-        self.paths = None;
-    }
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(paths) = self.paths {
-            // What can't be removed now is cleared by whichever command comes next.
-            let _ = paths.clear_run();
-        }
-    }
-}
-
-fn gone_at_once(qemu: &Path) -> Error {
-    QemuError::Spawn { qemu: qemu.to_owned(), source: std::io::ErrorKind::NotFound.into() }.into()
 }
 
 /// Does work that may block on a thread of its own.

@@ -69,42 +69,10 @@ fn hvf_on_arm_needs_a_newer_qemu() {
     assert_eq!(problem(Architecture::X86_64, Version(7, 2, 0)), None);
 }
 
-fn circumstances(image: &str) -> Circumstances {
-    Circumstances {
-        accelerator: Accelerator::Kvm,
-        qemu: "/usr/bin/qemu-system-x86_64".into(),
-        version: Version(7, 2, 22),
-        modified: 1,
-        processor: "A processor".to_owned(),
-        host_kernel: "6.1.0".to_owned(),
-        image: image.to_owned(),
-    }
-}
-
 #[test]
-fn verdicts_outlive_the_run_and_belong_to_their_circumstances() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cache").join("accel.json");
+fn a_missing_permission_is_tried_again_and_a_hang_is_not() {
     let hung = Verdict::Fails { problem: Problem::Hung { seconds: 5 } };
-    let mut verdicts = Verdicts::read(&path).unwrap();
-    verdicts.keep(circumstances("a"), hung.clone()).unwrap();
-    verdicts.keep(circumstances("b"), Verdict::Works).unwrap();
-    let mut verdicts = Verdicts::read(&path).unwrap();
-    assert_eq!(verdicts.find(&circumstances("a")), Some(&hung));
-    assert_eq!(verdicts.find(&circumstances("b")), Some(&Verdict::Works));
-    assert_eq!(verdicts.find(&circumstances("c")), None);
-    let denied = Problem::NoPermission { said: "EACCES".to_owned() };
-    verdicts.keep(circumstances("a"), Verdict::Fails { problem: denied }).unwrap();
-    let found = Verdicts::read(&path).unwrap();
-    assert_eq!(found.find(&circumstances("a")), None, "a missing permission is tried again");
-}
-
-#[test]
-fn a_file_that_is_not_ours_to_read_holds_no_verdicts() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("accel.json");
-    for text in ["", "{", r#"{"version":2,"verdicts":[]}"#] {
-        replace_file(&path, text.as_bytes()).unwrap();
-        assert_eq!(Verdicts::read(&path).unwrap().kept, []);
-    }
+    let denied = Verdict::Fails { problem: Problem::NoPermission { said: "EACCES".to_owned() } };
+    let lasting = [Verdict::Works, hung, denied].map(|verdict| verdict.is_lasting());
+    assert_eq!(lasting, [true, true, false]);
 }

@@ -1,0 +1,100 @@
+//! The key of a template: a digest of everything that it depends on.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Form;
+use crate::provider::qemu::discover::Qemu;
+
+/// Hexadecimal digits of a key: 128 bits, as nobody tries to make two of them meet.
+const DIGITS: usize = 32;
+
+/// What a template depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ingredients {
+    /// Version of what a template is.
+    pub format: u32,
+    /// What it consists of.
+    pub form: Form,
+    /// Digest of the image: kernel, init and root.
+    pub image: String,
+    /// Digest of the agent in it.
+    pub agent: String,
+    /// The QEMU that saved it. No other one loads it surely.
+    pub qemu: Qemu,
+    /// Processor and kernel of the host, where they run the guest.
+    pub host: Option<String>,
+    /// QEMU's arguments: machine, processor, accelerator, memory, devices, the kernel's arguments.
+    pub arguments: Vec<String>,
+}
+
+/// A template's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of what is made from these.
+    ///
+    /// # Errors
+    /// A path that is not Unicode can't be written down.
+    pub fn of(ingredients: &Ingredients) -> serde_json::Result<Self> {
+        let mut digits = blake3::hash(&serde_json::to_vec(ingredients)?).to_string();
+        digits.truncate(DIGITS);
+        Ok(Self(digits))
+    }
+
+    /// The name of its folder.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::qemu::Version;
+
+    fn ingredients() -> Ingredients {
+        Ingredients {
+            format: 1,
+            form: Form::Memory,
+            image: "a".to_owned(),
+            agent: "b".to_owned(),
+            qemu: Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 },
+            host: None,
+            arguments: vec!["-m".to_owned(), "512".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_key_changes_with_each_ingredient() {
+        let text = |text: &str| text.to_owned();
+        let qemu = |path: &str, version, modified| Qemu { path: path.into(), version, modified };
+        let base = ingredients();
+        let others = [
+            Ingredients { format: 2, ..base.clone() },
+            Ingredients { form: Form::Stream, ..base.clone() },
+            Ingredients { image: text("c"), ..base.clone() },
+            Ingredients { agent: text("c"), ..base.clone() },
+            Ingredients { qemu: qemu("/bin/r", Version(7, 2, 22), 1), ..base.clone() },
+            Ingredients { qemu: qemu("/bin/q", Version(7, 2, 23), 1), ..base.clone() },
+            Ingredients { qemu: qemu("/bin/q", Version(7, 2, 22), 2), ..base.clone() },
+            Ingredients { host: Some(text("c")), ..base.clone() },
+            Ingredients { arguments: vec![text("-m 512")], ..base.clone() },
+        ];
+        let mut keys: Vec<_> = others.iter().map(|it| Key::of(it).unwrap()).collect();
+        keys.push(Key::of(&base).unwrap());
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+        assert_eq!(Key::of(&ingredients()).unwrap(), Key::of(&base).unwrap());
+    }
+}

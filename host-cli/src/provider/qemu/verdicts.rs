@@ -1,0 +1,136 @@
+//! Verdicts of earlier trials, on disk. The rule: a verdict holds only under the circumstances in
+//! which the trial was made, and every one of them can be had again by another trial.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::instance::{InstanceError, replace_file};
+
+/// Version of the file. One with another version is as good as none.
+const FILE_VERSION: u32 = 1;
+
+/// Verdicts that are kept: a few QEMUs and kernels times what is tried with each.
+const KEPT_VERDICTS: usize = 32;
+
+/// A file of verdicts `V`, each under its circumstances `C`.
+pub struct Verdicts<C, V> {
+    path: PathBuf,
+    kept: Vec<Kept<C, V>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept<C, V> {
+    circumstances: C,
+    #[serde(flatten)]
+    verdict: V,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VerdictFile<C, V> {
+    version: u32,
+    verdicts: Vec<Kept<C, V>>,
+}
+
+impl<C, V> Verdicts<C, V>
+where
+    C: PartialEq + Serialize + DeserializeOwned,
+    V: Serialize + DeserializeOwned,
+{
+    /// Reads the file; one that is missing or not ours to read holds no verdicts.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn read(path: &Path) -> Result<Self, InstanceError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => {
+                return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
+            }
+        };
+        let file = serde_json::from_slice::<VerdictFile<C, V>>(&text).ok();
+        let file = file.filter(|file| file.version == FILE_VERSION);
+        let kept = file.map(|file| file.verdicts).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), kept })
+    }
+
+    /// The verdict of an earlier trial under the same circumstances.
+    pub fn find(&self, circumstances: &C) -> Option<&V> {
+        let kept = self.kept.iter().find(|kept| kept.circumstances == *circumstances);
+        kept.map(|kept| &kept.verdict)
+    }
+
+    /// Keeps a verdict in place of an earlier one; `None` only forgets that.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn keep(&mut self, circumstances: C, verdict: Option<V>) -> Result<(), InstanceError> {
+        self.kept.retain(|kept| kept.circumstances != circumstances);
+        if let Some(verdict) = verdict {
+            self.kept.insert(0, Kept { circumstances, verdict });
+            self.kept.truncate(KEPT_VERDICTS);
+        }
+        let failed =
+            |source| InstanceError::File { action: "write", path: self.path.clone(), source };
+        let verdicts = std::mem::take(&mut self.kept);
+        let file = VerdictFile { version: FILE_VERSION, verdicts };
+        let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
+        self.kept = file.verdicts;
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        replace_file(&self.path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    struct Here {
+        qemu: String,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "verdict", rename_all = "snake_case")]
+    enum Verdict {
+        Works,
+        Fails { reason: String },
+    }
+
+    fn here(qemu: &str) -> Here {
+        Here { qemu: qemu.to_owned() }
+    }
+
+    #[test]
+    fn verdicts_outlive_the_run_and_belong_to_their_circumstances() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache").join("accel.json");
+        let hung = Verdict::Fails { reason: "it hung".to_owned() };
+        let mut verdicts = Verdicts::read(&path).unwrap();
+        verdicts.keep(here("a"), Some(hung.clone())).unwrap();
+        verdicts.keep(here("b"), Some(Verdict::Works)).unwrap();
+        let mut verdicts = Verdicts::read(&path).unwrap();
+        assert_eq!(verdicts.find(&here("a")), Some(&hung));
+        assert_eq!(verdicts.find(&here("b")), Some(&Verdict::Works));
+        assert_eq!(verdicts.find(&here("c")), None);
+        verdicts.keep(here("a"), None).unwrap();
+        let found = Verdicts::<Here, Verdict>::read(&path).unwrap();
+        assert_eq!(found.find(&here("a")), None, "it is tried again");
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_to_read_holds_no_verdicts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accel.json");
+        for text in ["", "{", r#"{"version":2,"verdicts":[]}"#] {
+            replace_file(&path, text.as_bytes()).unwrap();
+            assert_eq!(Verdicts::<Here, Verdict>::read(&path).unwrap().kept, []);
+        }
+    }
+}
