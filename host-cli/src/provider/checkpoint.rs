@@ -1,9 +1,11 @@
 //! What a checkpoint is to those who ask for one: a guest saved whole, under a label.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Endpoint;
 use crate::error::{Exit, Hint};
 
 /// Longest label that a user may give, in characters: it is read in a list.
@@ -141,6 +143,37 @@ pub enum Wanted {
         /// Its number as the reader sees it.
         number: u32,
     },
+}
+
+/// What came of a save.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// How long the guest stood still.
+    pub paused: Duration,
+    /// How long it all took.
+    pub took: Duration,
+}
+
+/// A guest that was brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// How it is reached.
+    pub endpoint: Endpoint,
+    /// What it was brought back from.
+    pub checkpoint: Checkpoint,
+}
+
+/// Which checkpoints to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forget {
+    /// This one.
+    One(Label),
+    /// Those before steps, since their lab is gone.
+    Steps,
+    /// All of them.
+    All,
 }
 
 #[cfg(test)]

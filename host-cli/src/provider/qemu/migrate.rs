@@ -35,35 +35,38 @@ pub enum Contents {
     Everything,
 }
 
-/// What a guest does while its state is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meanwhile {
-    /// It stands still from the beginning.
-    Stands,
-    /// It runs on, and stands still for the last of it: QEMU writes what changes once more.
-    Runs,
-}
-
-/// Writes a guest's state to `sink`. It stands still at the end, or runs on after an error that came
-/// while it ran.
+/// Stops a guest and writes its state to `sink`. It stays stopped.
 ///
 /// # Errors
-/// [`QemuError::Control`], [`QemuError::NotSaved`], [`QemuError::File`] for what `sink` says, with
-/// `target` as its name.
+/// What [`save_running`] says.
 pub async fn save(
     client: &mut Qmp,
     socket: &Path,
     contents: Contents,
-    meanwhile: Meanwhile,
+    sink: &mut (dyn AsyncWrite + Send + Unpin),
+    target: &Path,
+) -> Result<(), QemuError> {
+    let failed = |source| QemuError::Control { doing: "can't save the guest's state", source };
+    client.stop().await.map_err(failed)?;
+    save_running(client, socket, contents, sink, target).await
+}
+
+/// Writes a guest's state to `sink` while it runs: what it changes meanwhile is written once more,
+/// and it stands still for the last of it and from then on. QEMU lets it run on after an error.
+///
+/// # Errors
+/// [`QemuError::Control`], [`QemuError::NotSaved`], [`QemuError::File`] for what `sink` says, with
+/// `target` as its name.
+pub async fn save_running(
+    client: &mut Qmp,
+    socket: &Path,
+    contents: Contents,
     sink: &mut (dyn AsyncWrite + Send + Unpin),
     target: &Path,
 ) -> Result<(), QemuError> {
     let failed = |source| QemuError::Control { doing: "can't save the guest's state", source };
     let socket = Socket::at(socket)?;
     let listener = Listener::bind(&socket.address()).map_err(socket.failed("listen at"))?;
-    if meanwhile == Meanwhile::Stands {
-        client.stop().await.map_err(failed)?;
-    }
     client.leave_out_memory(contents == Contents::Devices).await.map_err(failed)?;
     client.migrate(&socket.uri()).await.map_err(failed)?;
     let Ok(connection) = timeout(ANSWER_WITHIN, listener.accept()).await else {

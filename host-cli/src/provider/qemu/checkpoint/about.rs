@@ -119,7 +119,10 @@ impl Maker {
             (Part::Agent, short(&self.agent), short(&now.agent)),
             (Part::Machine, short(&self.machine), short(&now.machine)),
         ];
-        parts.into_iter().find(|(_, then, now)| then != now).and_then(|(part, then, now)| differ(part, then, now))
+        parts
+            .into_iter()
+            .find(|(_, then, now)| then != now)
+            .and_then(|(part, then, now)| differ(part, then, now))
     }
 }
 
@@ -180,7 +183,8 @@ impl About {
     /// # Errors
     /// [`CheckpointError::Foreign`].
     pub fn check_fits(&self, here: &Maker) -> Result<(), CheckpointError> {
-        let foreign = |difference| CheckpointError::Foreign { label: self.label.clone(), difference };
+        let foreign =
+            |difference| CheckpointError::Foreign { label: self.label.clone(), difference };
         self.maker.difference(here).map_or(Ok(()), |difference| Err(foreign(difference)))
     }
 
@@ -308,10 +312,7 @@ pub(super) mod tests {
         let whole = serde_json::to_vec(&about()).unwrap();
         assert_eq!(About::parse(&label, &whole).unwrap(), about());
         let newer = About::parse(&label, br#"{"version":2,"more":1}"#).unwrap_err();
-        assert_eq!(
-            newer.to_string(),
-            "checkpoint `one` has version 2, this netlab reads up to 1"
-        );
+        assert_eq!(newer.to_string(), "checkpoint `one` has version 2, this netlab reads up to 1");
         for broken in ["", "{", r#"{"version":1}"#] {
             let error = About::parse(&label, broken.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), "checkpoint `one` can't be read");

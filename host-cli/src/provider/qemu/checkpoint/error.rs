@@ -108,7 +108,7 @@ pub enum CheckpointError {
         /// Which.
         label: Label,
         /// What went wrong.
-        source: QemuError,
+        source: Box<QemuError>,
     },
 }
 

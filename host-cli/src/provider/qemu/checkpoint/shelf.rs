@@ -13,7 +13,7 @@ use super::about::About;
 use super::error::CheckpointError;
 use crate::instance::{Home, Name, replace_file};
 use crate::platform;
-use crate::provider::checkpoint::{Checkpoint, Label, Occasion};
+use crate::provider::checkpoint::{Checkpoint, Forget, Label, Occasion};
 
 /// Most checkpoints before steps that are kept of one guest: twice the steps of the longest lab that
 /// netlab has would be 18.
@@ -141,55 +141,42 @@ impl Shelf {
     }
 
     /// Removes a checkpoint; one that isn't there is none.
-    ///
-    /// # Errors
-    /// [`CheckpointError::File`].
-    pub fn remove(&self, label: &Label) -> Result<(), CheckpointError> {
+    fn remove(&self, label: &Label) -> Result<(), CheckpointError> {
         for path in [self.about_path(label), self.state(label)] {
             remove(&path)?;
         }
         Ok(())
     }
 
-    /// Removes those before steps, and says how many there were.
+    /// Removes checkpoints, and returns the labels of those that were there.
     ///
     /// # Errors
-    /// [`CheckpointError::File`].
-    pub fn remove_automatic(&self) -> Result<usize, CheckpointError> {
-        let checkpoints = self.list()?;
-        let automatic: Vec<_> = checkpoints.iter().filter(|it| is_automatic(it)).collect();
-        for checkpoint in &automatic {
-            self.remove(&checkpoint.label)?;
+    /// [`CheckpointError::File`], [`CheckpointError::Absent`] for a label.
+    pub fn forget(&self, which: &Forget) -> Result<Vec<Label>, CheckpointError> {
+        let labels = match which {
+            Forget::One(label) if !self.labels()?.contains(label) => {
+                let (name, label) = (self.name.to_string(), label.clone());
+                return Err(CheckpointError::Absent { name, label });
+            }
+            Forget::One(label) => vec![label.clone()],
+            Forget::Steps => {
+                let checkpoints = self.list()?.into_iter();
+                checkpoints.filter(is_automatic).map(|checkpoint| checkpoint.label).collect()
+            }
+            Forget::All => self.labels()?,
+        };
+        for label in &labels {
+            self.remove(label)?;
         }
-        self.tidy()?;
-        Ok(automatic.len())
+        if self.labels()?.is_empty() {
+            self.remove_folder()?;
+        }
+        Ok(labels)
     }
 
-    /// Removes all of them and the folder.
-    ///
-    /// # Errors
-    /// [`CheckpointError::File`].
-    pub fn remove_all(&self) -> Result<(), CheckpointError> {
+    fn remove_folder(&self) -> Result<(), CheckpointError> {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(failed("remove", &self.folder)(error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes the folder if nothing is in it.
-    ///
-    /// # Errors
-    /// [`CheckpointError::File`].
-    pub fn tidy(&self) -> Result<(), CheckpointError> {
-        match fs::remove_dir(&self.folder) {
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
-                ) =>
-            {
                 Err(failed("remove", &self.folder)(error))
             }
             _ => Ok(()),
@@ -271,7 +258,9 @@ impl Shelf {
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
-        let read = || fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect();
+        let read = || -> io::Result<Vec<PathBuf>> {
+            fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect()
+        };
         match read() {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             files => files.map_err(failed("read", &self.folder)),
@@ -350,12 +339,15 @@ mod tests {
         put(&shelf, "one", 1, Occasion::Asked);
         assert_eq!(shelf.find(None).unwrap().label.as_str(), "two");
         let labels: Vec<_> = shelf.list().unwrap().into_iter().map(|it| it.label).collect();
-        assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["one", "two", "l.1", "l.2"]);
+        assert_eq!(
+            labels.iter().map(Label::as_str).collect::<Vec<_>>(),
+            ["one", "two", "l.1", "l.2"]
+        );
         let absent = shelf.find(Some(&"three".parse().unwrap())).unwrap_err();
         assert_eq!(absent.to_string(), "guest `a` has no checkpoint `three`");
-        assert_eq!(shelf.remove_automatic().unwrap(), 2);
+        assert_eq!(shelf.forget(&Forget::Steps).unwrap().len(), 2);
         assert_eq!(shelf.labels().unwrap().len(), 2);
-        shelf.remove_all().unwrap();
+        shelf.forget(&Forget::All).unwrap();
         assert!(!shelf.folder().exists());
     }
 
