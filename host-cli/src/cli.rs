@@ -87,6 +87,10 @@ pub enum Verb {
     Demo(commands::demo::Args),
     /// Swap the guest for a fresh one
     Reset(commands::reset::Args),
+    /// Save the guest whole, or list what was saved
+    Checkpoint(commands::checkpoint::Args),
+    /// Bring a saved guest back
+    Back(commands::back::Args),
     /// Run a command in the guest and pass its exit status on
     Exec(commands::exec::Args),
     /// Open a shell in the guest

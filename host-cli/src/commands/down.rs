@@ -4,7 +4,8 @@ use futures::StreamExt as _;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::report::print;
+use crate::provider::checkpoint::Forget;
+use crate::report::{Event, print};
 use crate::{group, provider};
 
 /// End the guest, or a group of them, and remove everything of it
@@ -13,6 +14,9 @@ pub struct Args {
     /// End every instance
     #[arg(long)]
     pub all: bool,
+    /// Remove the checkpoints as well
+    #[arg(long)]
+    pub purge: bool,
 }
 
 /// Runs the verb.
@@ -31,6 +35,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => failures.push(error),
         }
     }
+    ended.extend(checkpoints(&args, context)?);
     match provider::clear_leftovers(context).await {
         Ok(words) => ended.extend(words),
         Err(error) => failures.push(error),
@@ -38,4 +43,27 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     print::removed(context.options.json, &ended, "nothing was up")?;
     group::first_failure(context, failures)?;
     Ok(Exit::Good)
+}
+
+/// Removes the checkpoints that outlive a guest, or says that they stay.
+fn checkpoints(args: &Args, context: &Context) -> Result<Vec<String>, Error> {
+    let saved = provider::saved_instances(&context.home)?;
+    let mut removed = Vec::new();
+    for name in saved.into_iter().filter(|name| args.all || name.as_str() == context.options.name) {
+        let provider = provider::open(context, &name);
+        if args.purge {
+            let labels = provider.forget(&Forget::All)?;
+            removed.extend(labels.iter().map(|label| format!("checkpoint `{label}` of `{name}`")));
+            continue;
+        }
+        let text = match provider.checkpoints()?.len() {
+            0 => continue,
+            1 => format!("a checkpoint of guest `{name}` stays; `netlab down --purge` removes it"),
+            many => format!(
+                "{many} checkpoints of guest `{name}` stay; `netlab down --purge` removes them"
+            ),
+        };
+        context.reporter.emit(Event::Note { text });
+    }
+    Ok(removed)
 }

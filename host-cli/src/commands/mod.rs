@@ -1,6 +1,8 @@
 //! The verbs, one file each: an `Args` whose words are the help text, and a `run` that calls
 //! modules and prints.
 
+pub mod back;
+pub mod checkpoint;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
@@ -37,6 +39,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Show(args) => show::run(args, context),
         Verb::Demo(args) => demo::run(args, context).await,
         Verb::Reset(args) => reset::run(args, context).await,
+        Verb::Checkpoint(args) => checkpoint::run(args, context).await,
+        Verb::Back(args) => back::run(args, context).await,
         Verb::Exec(args) => exec::run(args, context).await,
         Verb::Shell(args) => shell::run(args, context).await,
         Verb::SshConfig(args) => ssh_config::run(args, context).await,
