@@ -40,11 +40,13 @@ pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu,
     Ok(Qemu { path, version, modified })
 }
 
-/// When a program was last changed, in seconds since 1970; 0 if it isn't there.
-pub fn modified(program: &Path) -> u64 {
-    let time = program.metadata().and_then(|metadata| metadata.modified()).ok();
-    let age = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    age.map_or(0, |age| age.as_secs())
+/// When a file was last changed, in seconds since 1970; 0 if the system doesn't say.
+pub fn modified(path: &Path) -> u64 {
+    let modified = path.metadata().and_then(|metadata| metadata.modified());
+    modified
+        .ok()
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .map_or(0, |age| age.as_secs())
 }
 
 impl Qemu {

@@ -32,8 +32,9 @@ const FORMAT: u32 = 1;
 /// memory: 5 s under emulation, and several times that where the disk of the memory file is slow.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Disk space beside the guest's memory, for its state, in MiB.
-const STATE_MIB: u64 = 64;
+/// Disk space beside the guest's whole memory, in MiB: for its state, and for the copy of what is
+/// not zeros in the memory.
+const COPY_MIB: u64 = 256;
 
 /// A template that is wanted.
 pub struct Making<'a> {
@@ -158,7 +159,7 @@ impl Making<'_> {
             Ok(draft) => draft,
             Err(error) => return Ok(Err(error.into())),
         };
-        let needed = u64::from(MEMORY_MIB) + STATE_MIB;
+        let needed = u64::from(MEMORY_MIB) + COPY_MIB;
         let free = room::available_disk_mib(draft.folder())?;
         if free < needed {
             let folder = draft.folder().display();
@@ -263,9 +264,9 @@ async fn clear(
     }
     if let State::Up { process, .. } = state {
         process::kill(&process).await?;
-        workshop.clear_run()?;
     }
-    Ok(())
+    // Keys to throw away are used for one guest.
+    Ok(workshop.clear_run()?)
 }
 
 /// Ends what a killed netlab left of the making of a template. Returns, in words, what was ended. A

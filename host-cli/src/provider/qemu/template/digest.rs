@@ -16,8 +16,12 @@ use crate::platform;
 /// Bytes of a page: the guest's, and what disks give out at least.
 const PAGE_BYTES: usize = 4096;
 
-/// Pages of a segment: each processor works on one at a time.
-const SEGMENT_PAGES: u64 = 1024;
+/// A page of zeros: comparing with one is several times as fast as looking at each byte.
+const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
+
+/// Pages of a segment: each processor works on one at a time, and finds in its cache what it has
+/// just read.
+const SEGMENT_PAGES: u64 = 64;
 
 /// Bytes of a segment.
 const SEGMENT_BYTES: u64 = SEGMENT_PAGES * PAGE_BYTES as u64;
@@ -49,7 +53,7 @@ impl Segment {
             read.resize((until - from) as usize, 0);
             platform::read_exact_at(file, &mut read, from)?;
             for (index, bytes) in read.chunks(PAGE_BYTES).enumerate() {
-                if bytes.iter().any(|&byte| byte != 0) {
+                if *bytes != ZEROS[..bytes.len()] {
                     segment.numbers.push(from / page + index as u64);
                     segment.bytes.extend_from_slice(bytes);
                 }

@@ -274,8 +274,8 @@ impl Draft {
         let folder = templates.folder.join(key.as_str());
         fs::rename(self.folder(), &folder)
             .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
-        // Only now: a folder that could not be renamed is removed.
-        let _renamed = self.folder.keep();
+        // Under its old name there is nothing left to remove.
+        let _ = self.folder.keep();
         Ok(Template { key: key.clone(), folder, record })
     }
 }
