@@ -17,7 +17,8 @@ use crate::platform::{Architecture, Installer, Platform};
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// A QEMU that netlab can use.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Qemu {
     /// The program.
     pub path: PathBuf,
@@ -46,6 +47,13 @@ pub fn modified(path: &Path) -> u64 {
         .ok()
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
         .map_or(0, |age| age.as_secs())
+}
+
+impl Qemu {
+    /// Whether it has been neither removed nor replaced.
+    pub fn is_still_there(&self) -> bool {
+        self.path.is_file() && modified(&self.path) == self.modified
+    }
 }
 
 /// The first package manager of this host that can install QEMU.

@@ -94,6 +94,9 @@ impl Making<'_> {
             self.note(text);
         }
         let made = self.make(&lock, &templates, &key, workshop).await?;
+        for text in templates.tidy()? {
+            self.note(text);
+        }
         lock.remove_instance()?;
         Ok(made)
     }
