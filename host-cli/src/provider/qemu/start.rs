@@ -51,9 +51,12 @@ impl QemuProvider {
         // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
         reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         room::check(self.paths.folder())?;
-        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        // Side by side: the one waits for a program, the other reads a hundred megabytes.
+        let finding =
+            async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
-        let artifacts = blocking("getting the image", move || source(&told)).await?;
+        let image = blocking("getting the image", move || source(&told));
+        let (qemu, artifacts) = tokio::try_join!(finding, image)?;
         let since_start = begun.elapsed();
         reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
         let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
@@ -93,6 +96,11 @@ impl QemuProvider {
         for tier in Tier::ALL.into_iter().filter(|&tier| forced.is_none_or(|it| it == tier)) {
             let outcome = match tier {
                 Tier::Clone | Tier::Restore => {
+                    // What never can be is no news.
+                    let finding = tiers.finding(tier)?;
+                    if forced.is_none() && matches!(finding, Finding::Impossible { .. }) {
+                        continue;
+                    }
                     self.by_template(tier, &tiers, &prepared, reporter, begun).await?
                 }
                 Tier::Cold => break,
