@@ -72,16 +72,16 @@ impl QemuProvider {
         Ok(Tiers::of(&self.home, accelerator, here))
     }
 
-    /// Whether a start would go on from a saved guest, as far as is known.
-    pub(super) fn starts_from_saved(&self, prepared: &Prepared) -> Result<bool, Error> {
+    /// The tier by which a start would go on from a saved guest, as far as is known.
+    pub(super) fn saved_tier(&self, prepared: &Prepared) -> Result<Option<Tier>, Error> {
         let tiers = self.tiers(prepared)?;
         let wanted = |tier: &Tier| self.options.tier.is_none_or(|forced| forced == *tier);
         for tier in [Tier::Clone, Tier::Restore].into_iter().filter(wanted) {
             if matches!(tiers.finding(tier)?, Finding::Works | Finding::Untried) {
-                return Ok(true);
+                return Ok(Some(tier));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Brings the guest up by the quickest tier that works.
@@ -141,8 +141,7 @@ impl QemuProvider {
             Finding::Fails { reason } => return Ok(Outcome::Falls(reason)),
             Finding::Impossible { reason } => return Ok(Outcome::Falls(reason.to_owned())),
         }
-        let form = if tier == Tier::Clone { Form::Memory } else { Form::Stream };
-        let host = tiers.host();
+        let (form, host) = (Form::of(tier), tiers.host());
         let making = Making { provider: self, prepared, form, reporter, host, begun };
         let mut again = true;
         loop {
