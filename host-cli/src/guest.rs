@@ -7,7 +7,7 @@ use netlab_protocol::{Event as GuestEvent, Request};
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::instance::Name;
+use crate::instance::{Name, usage};
 use crate::provider::{Endpoint, Status};
 use crate::report::{Event, Phase, Reporter};
 use crate::run::RunError;
@@ -52,6 +52,20 @@ impl Guest {
         let reporter = &context.reporter;
         let provider = context.provider()?;
         let endpoint = context.cancel.guard(provider.up(reporter)).await?;
+        Self::reach(context, endpoint, started).await
+    }
+
+    /// Connects to a guest that a provider has brought up since `started`, until its agent has said
+    /// hello.
+    ///
+    /// # Errors
+    /// A lost connection, or an agent that doesn't fit.
+    pub async fn reach(
+        context: &Context,
+        endpoint: Endpoint,
+        started: Instant,
+    ) -> Result<Self, Error> {
+        let reporter = &context.reporter;
         let session = context.cancel.guard(connect(&endpoint, reporter, started)).await?;
         reporter.emit(Event::GuestReady {
             name: endpoint.name.clone(),
@@ -86,6 +100,16 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
     }
 }
 
+/// How to reach it, for the user's own work: from here on the guest is not swapped unasked.
+///
+/// # Errors
+/// [`NotUp`], or the work can't be noted down.
+pub async fn endpoint_for_work(context: &Context) -> Result<Endpoint, Error> {
+    let endpoint = endpoint(context).await?;
+    usage::mark_work(&context.paths()?)?;
+    Ok(endpoint)
+}
+
 /// Puts the agent into a guest and starts its services, so that whoever goes on from it has both.
 ///
 /// # Errors
@@ -115,7 +139,12 @@ pub async fn start_services(session: &mut Session) -> Result<(), Error> {
     }
 }
 
-async fn connect(
+/// Connects to a guest that is up, ships the agent if need be and waits for its hello. `started` is
+/// when the whole start began.
+///
+/// # Errors
+/// A lost connection.
+pub async fn connect(
     endpoint: &Endpoint,
     reporter: &Reporter,
     started: Instant,

@@ -15,6 +15,8 @@ mod commands;
 mod context;
 mod doctor;
 mod error;
+mod fresh;
+mod group;
 mod guest;
 mod image;
 mod instance;

@@ -3,14 +3,15 @@
 use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
-use crate::guest::Guest;
-use crate::lab;
-use crate::run::{self, Options, Pace, Paced, Run, Straight};
+use crate::instance::usage;
+use crate::run::{self, Options, Pace, Paced, Run, Straight, Unsaved};
+use crate::{fresh, lab};
 
 /// Run a lab, one explained command at a time
 ///
-/// A lab that fails is left as it is, so that you can look around with `netlab shell`; the next
-/// demo, or `netlab reset`, clears it away.
+/// It runs in a clean guest: one in which a lab has run is swapped for a fresh one first. A guest in
+/// which you have worked yourself stays, unless you say otherwise. A lab that fails is left as it is,
+/// so that you can look around with `netlab shell`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A lab of `netlab list` by number or id, or a file of your own
@@ -21,12 +22,15 @@ pub struct Args {
     /// Run straight through (the default elsewhere)
     #[arg(long)]
     pub auto: bool,
-    /// First step to show; the ones before it are replayed and verified quietly
+    /// First step to show: from the guest that was saved before it, or after a quiet replay
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub from: u32,
     /// Leave the lab standing in the guest
     #[arg(long)]
     pub keep: bool,
+    /// Swap a guest that was used for a fresh one, even if you have worked in it
+    #[arg(long)]
+    pub reset: bool,
 }
 
 /// Runs the verb.
@@ -41,18 +45,25 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let mut guest = Guest::up(context).await?;
+    let (guest, _lab) = fresh::guest(context, args.reset).await?;
+    let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(
             guest.endpoint.clone(),
+            paths.clone(),
             context.reporter.clone(),
             context.cancel.clone(),
         ))
     } else {
         Box::new(Straight)
     };
-    let run = Run::open(&mut guest.session, &lab, &context.reporter, &context.cancel).await?;
+    let mut history = Unsaved { why: "this netlab can't save a guest".to_owned() };
     let options = Options { from: args.from, keep: args.keep };
-    let summary = run.finish(&lab, options, pace.as_mut()).await?;
+    let (reporter, cancel) = (&context.reporter, &context.cancel);
+    let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
+    let summary = run.finish(&lab, pace.as_mut()).await?;
+    if args.keep {
+        usage::mark_work(&paths)?;
+    }
     Ok(if summary.passed { Exit::Good } else { Exit::CheckFailed })
 }

@@ -1,22 +1,104 @@
 //! `netlab reset`
 
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde::Serialize;
+
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
-use crate::report::print;
-use crate::run::reset;
+use crate::instance::LabLock;
+use crate::provider::Tier;
+use crate::report::{print, time};
+use crate::{fresh, group, guest};
 
-/// Clear away what a lab left in the guest
+/// Swap the guest for a fresh one
+///
+/// It has the same name, port and keys; whatever was in the old one is gone. Where a fresh one costs a
+/// whole boot, what a lab left in it is cleared away instead.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
+
+/// What a reset has done to a guest.
+pub struct Reset {
+    name: String,
+    /// What was cleared away, in words, in a guest that could not be swapped.
+    removed: Option<Vec<String>>,
+    took: Duration,
+}
+
+/// A reset as `--json` shows it.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    swapped: bool,
+    removed: &'a [String],
+    millis: u64,
+}
 
 /// Runs the verb.
 ///
 /// # Errors
-/// No guest is up, or the connection is lost.
+/// No guest is up, a lab runs in it, or the connection is lost.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
-    let mut guest = context.cancel.guard(Guest::attach(context)).await?;
-    let removed = reset(&mut guest.session, &context.reporter, &context.cancel).await?;
-    print::removed(context.options.json, &removed, "the guest is clean")?;
+    let names = group::members(context)?;
+    let mut resets =
+        std::pin::pin!(group::each(context, &names, |guest| async move { reset(&guest).await }));
+    let mut failures = Vec::new();
+    while let Some(outcome) = resets.next().await {
+        match outcome {
+            Ok(reset) => reset.print(context.options.json)?,
+            Err(error) => failures.push(error),
+        }
+    }
+    group::first_failure(context, failures)?;
     Ok(Exit::Good)
+}
+
+/// Resets the guest that `--name` names.
+///
+/// # Errors
+/// As [`run`].
+pub async fn reset(context: &Context) -> Result<Reset, Error> {
+    let begun = Instant::now();
+    guest::endpoint(context).await?;
+    let _lab = LabLock::acquire(&context.paths()?).await?;
+    let removed = match fresh::swap(context).await? {
+        Some(mut guest) => {
+            // A guest that goes on from a saved one has them running.
+            if guest.endpoint.tier == Tier::Cold {
+                context.cancel.guard(guest::start_services(&mut guest.session)).await?;
+            }
+            None
+        }
+        None => {
+            let mut guest = context.cancel.guard(Guest::attach(context)).await?;
+            Some(crate::run::reset(&mut guest.session, &context.reporter, &context.cancel).await?)
+        }
+    };
+    Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
+}
+
+impl Reset {
+    /// Prints what was done, and how long it took.
+    ///
+    /// # Errors
+    /// [`print::OutputError`].
+    pub fn print(&self, as_json: bool) -> Result<(), print::OutputError> {
+        let Self { name, removed, took } = self;
+        if as_json {
+            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let (swapped, removed) = (removed.is_none(), removed.as_deref().unwrap_or_default());
+            return print::json("reset", &Row { name, swapped, removed, millis });
+        }
+        let took = time(*took);
+        match removed {
+            None => print::text(&format!("guest `{name}` is a fresh one ({took})\n")),
+            Some(removed) => {
+                print::removed(false, removed, "the guest is clean")?;
+                print::text(&format!("guest `{name}` was cleared of labs ({took})\n"))
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub struct Args {
 /// No guest is up, no such namespace, or the connection is lost.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let place = args.namespace.map_or(Place::Root, Place::from);
-    let endpoint = guest::endpoint(context).await?;
+    let endpoint = guest::endpoint_for_work(context).await?;
     let status = ssh::shell(&endpoint, &place).await?;
     Ok(Exit::Command(status))
 }

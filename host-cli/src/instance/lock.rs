@@ -1,8 +1,9 @@
-//! The lock of an instance: an operating system's file lock, so that it ends with its holder
-//! however that dies, and never has to be removed by hand.
+//! The locks of an instance: an operating system's file locks, so that they end with their holder
+//! however that dies, and never have to be removed by hand.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +18,9 @@ const WAIT_IS_TOLD_AFTER: Duration = Duration::from_millis(300);
 /// Time between two tries: locks of the system can't be waited for without a thread, which could
 /// not be cancelled.
 const RETRY_EVERY: Duration = Duration::from_millis(50);
+
+/// How long whoever wants to run a lab waits for one that is about to end.
+const LAB_WAITS: Duration = Duration::from_millis(300);
 
 /// What to do while another netlab holds the lock.
 #[derive(Clone, Copy)]
@@ -46,7 +50,7 @@ impl InstanceLock {
         let begun = Instant::now();
         let mut told = false;
         loop {
-            if let Some(file) = attempt(paths)? {
+            if let Some(file) = attempt(paths, &paths.lock())? {
                 return Ok(Self { file, paths: paths.clone() });
             }
             match patience {
@@ -102,15 +106,40 @@ impl InstanceLock {
     }
 }
 
-/// Takes the lock if it is free.
-fn attempt(paths: &InstancePaths) -> Result<Option<File>, InstanceError> {
-    let path = paths.lock();
+/// The right to run a lab in an instance's guest, or to put another guest in its place, until it is
+/// dropped. The guest's agent lets only one lab in too, but a swap would end it unasked.
+#[derive(Debug)]
+pub struct LabLock {
+    _file: File,
+}
+
+impl LabLock {
+    /// Takes the lock, making the instance's folder if need be.
+    ///
+    /// # Errors
+    /// [`InstanceError::LabRuns`], [`InstanceError::File`].
+    pub async fn acquire(paths: &InstancePaths) -> Result<Self, InstanceError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(file) = attempt(paths, &paths.lab_lock())? {
+                return Ok(Self { _file: file });
+            }
+            if begun.elapsed() >= LAB_WAITS {
+                return Err(InstanceError::LabRuns(paths.name().clone()));
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+}
+
+/// Takes the lock on the file `path` in the instance's folder if it is free.
+fn attempt(paths: &InstancePaths, path: &Path) -> Result<Option<File>, InstanceError> {
     let failed = |action| {
-        let path = path.clone();
+        let path = path.to_owned();
         move |source| InstanceError::File { action, path, source }
     };
     paths.create_folder()?;
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = match opened {
         Ok(file) => file,
         // The folder was removed between the two calls.
@@ -124,7 +153,7 @@ fn attempt(paths: &InstancePaths) -> Result<Option<File>, InstanceError> {
     }
     // The last holder may have removed the instance, and this file with it, while we opened it: a
     // lock on a file that nobody else can open protects nothing.
-    let ours = platform::still_at(&file, &path).map_err(failed("look at"))?;
+    let ours = platform::still_at(&file, path).map_err(failed("look at"))?;
     Ok(ours.then_some(file))
 }
 
@@ -148,6 +177,18 @@ mod tests {
         held.remove_instance().unwrap();
         assert!(!paths.folder().exists());
         InstanceLock::acquire(&paths, at_once).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_lab_at_a_time_has_an_instance_and_starts_and_ends_go_on_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        let running = LabLock::acquire(&paths).await.unwrap();
+        let error = LabLock::acquire(&paths).await.unwrap_err();
+        assert!(matches!(error, InstanceError::LabRuns(_)), "{error}");
+        InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
+        drop(running);
+        LabLock::acquire(&paths).await.unwrap();
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 pub mod lock;
 pub mod paths;
 pub mod record;
+pub mod usage;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Hint};
 
-pub use lock::{InstanceLock, Patience};
+pub use lock::{InstanceLock, LabLock, Patience};
 pub use paths::{Home, InstancePaths};
 pub use record::{Record, Stage};
+pub use usage::Use;
 
 /// Longest name of an instance, in characters: short enough for socket paths and host names.
 const MAX_NAME_LENGTH: usize = 32;
@@ -113,6 +115,9 @@ pub enum InstanceError {
     /// Another netlab holds the instance.
     #[error("another netlab is starting or ending the guest `{0}` right now")]
     Busy(Name),
+    /// Another netlab runs a lab in the guest.
+    #[error("another netlab is running a lab in the guest `{0}`")]
+    LabRuns(Name),
     /// The record was written by a newer netlab.
     #[error(
         "the record `{}` has version {found}, this netlab reads up to {known}",
@@ -160,6 +165,9 @@ impl Hint for InstanceError {
             Self::Busy(name) => {
                 format!("wait for it, or end it there with Ctrl-C; `netlab status --name {name}`")
             }
+            Self::LabRuns(_) => {
+                "wait for the other one to end, or use another guest: `--name other`".to_owned()
+            }
             Self::TooNew { .. } => {
                 "use the newer netlab for this guest, or another `--name` here".to_owned()
             }
@@ -175,7 +183,7 @@ impl Hint for InstanceError {
             | Self::File { .. }
             | Self::TooNew { .. }
             | Self::Corrupt { .. } => Exit::HostLacks,
-            Self::Busy(_) => Exit::GuestDown,
+            Self::Busy(_) | Self::LabRuns(_) => Exit::GuestDown,
         }
     }
 }
@@ -231,7 +239,7 @@ mod tests {
     fn each_error_says_what_to_do() {
         let path = PathBuf::from("/home/u/record.json");
         let bad_json = serde_json::from_str::<u8>("x").unwrap_err();
-        let rows: [(InstanceError, &str, &str); 5] = [
+        let rows: [(InstanceError, &str, &str); 6] = [
             (
                 InstanceError::NoHome,
                 "the system names no folder for your data",
@@ -241,6 +249,11 @@ mod tests {
                 InstanceError::Busy("lab2".parse().unwrap()),
                 "another netlab is starting or ending the guest `lab2` right now",
                 "wait for it, or end it there with Ctrl-C; `netlab status --name lab2`",
+            ),
+            (
+                InstanceError::LabRuns("lab2".parse().unwrap()),
+                "another netlab is running a lab in the guest `lab2`",
+                "wait for the other one to end, or use another guest: `--name other`",
             ),
             (
                 InstanceError::TooNew { path: path.clone(), found: 9, known: 1 },

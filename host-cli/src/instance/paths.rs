@@ -8,9 +8,15 @@
 //! <home>/cache/templates/       guests that others go on from             provider/qemu/template
 //! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
 //! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
+//! <home>/checkpoints/<name>/    saved states of a guest, which outlive it   provider/qemu/checkpoint
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
+//! <home>/i/<name>/lab.lock      held while a lab runs, or the guest is swapped  instance/lock
+//! <home>/i/<name>/lab           there once a lab has run in the guest      instance/usage
+//! <home>/i/<name>/work          there once the user has worked in it       instance/usage
+//! <home>/i/<name>/ssh           there once other programs know the way in  instance/usage
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
 //! <home>/i/<name>/id            the client's private key                   ssh/keys
+//! <home>/i/<name>/host_key      the guest's private host key, for a swap   ssh/keys
 //! <home>/i/<name>/known_hosts   the guest's pinned host key                ssh/keys
 //! <home>/i/<name>/serial.log    the guest's console                        QEMU
 //! <home>/i/<name>/qemu.log      what QEMU itself says                      QEMU
@@ -119,6 +125,16 @@ impl Home {
         self.root.join("i")
     }
 
+    /// Saved states of one instance.
+    pub fn checkpoints(&self, name: &Name) -> PathBuf {
+        self.all_checkpoints().join(name.as_str())
+    }
+
+    /// Folders of the saved states of all instances.
+    pub fn all_checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
     /// The files of one instance. Makes nothing.
     pub fn instance(&self, name: &Name) -> InstancePaths {
         InstancePaths { name: name.clone(), folder: self.instances_folder().join(name.as_str()) }
@@ -170,6 +186,26 @@ impl InstancePaths {
         self.folder.join("lock")
     }
 
+    /// Held while a lab runs in the guest, or while another guest takes its place.
+    pub fn lab_lock(&self) -> PathBuf {
+        self.folder.join("lab.lock")
+    }
+
+    /// There once a lab has run in the guest.
+    pub fn lab_mark(&self) -> PathBuf {
+        self.folder.join("lab")
+    }
+
+    /// There once the user has worked in the guest.
+    pub fn work_mark(&self) -> PathBuf {
+        self.folder.join("work")
+    }
+
+    /// There once other programs have been told the way in.
+    pub fn ssh_mark(&self) -> PathBuf {
+        self.folder.join("ssh")
+    }
+
     /// What runs, or is about to.
     pub fn record(&self) -> PathBuf {
         self.folder.join("record.json")
@@ -178,6 +214,11 @@ impl InstancePaths {
     /// The client's private key.
     pub fn identity(&self) -> PathBuf {
         self.folder.join("id")
+    }
+
+    /// The guest's private host key.
+    pub fn host_key(&self) -> PathBuf {
+        self.folder.join("host_key")
     }
 
     /// The guest's pinned host key.
@@ -249,12 +290,27 @@ impl InstancePaths {
         })
     }
 
-    /// Removes what QEMU leaves behind when it dies: its sockets, and the record last, so that a
-    /// run cut short in here is taken up again by the next one.
+    /// Removes all that a guest which is gone leaves behind, its keys included: the next one gets
+    /// new ones.
     ///
     /// # Errors
     /// [`InstanceError::File`]; files that aren't there are none.
     pub fn clear_run(&self) -> Result<(), InstanceError> {
+        for path in [self.identity(), self.host_key(), self.known_hosts(), self.ssh_mark()] {
+            remove(&path)?;
+        }
+        self.clear_machine()
+    }
+
+    /// Removes what one machine leaves behind that another is to take the place of: what was done in
+    /// it, QEMU's sockets, and the record last, so that a run cut short in here is taken up again by
+    /// the next one. The keys stay, and so does what other programs know of the way in.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`]; files that aren't there are none.
+    pub fn clear_machine(&self) -> Result<(), InstanceError> {
+        remove(&self.lab_mark())?;
+        remove(&self.work_mark())?;
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
             remove(&PathBuf::from(self.control_channel(Platform::HOST)))?;
             remove(&PathBuf::from(self.boot_channel(Platform::HOST)))?;
@@ -338,6 +394,23 @@ mod tests {
         }
         let names: Vec<String> = home.instances().unwrap().into_iter().map(String::from).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_machine_goes_without_the_keys_and_a_run_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        paths.create_folder().unwrap();
+        let machine = [paths.record(), paths.lab_mark(), paths.work_mark()];
+        let keys = [paths.identity(), paths.host_key(), paths.known_hosts(), paths.ssh_mark()];
+        for path in machine.iter().chain(&keys) {
+            replace_file(path, b"x").unwrap();
+        }
+        let there = |files: &[PathBuf]| files.iter().filter(|path| path.exists()).count();
+        paths.clear_machine().unwrap();
+        assert_eq!((there(&machine), there(&keys)), (0, 4));
+        paths.clear_run().unwrap();
+        assert_eq!(there(&keys), 0);
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! The keys of one instance, made on the host: who may log in, and who the guest is.
 //!
-//! Both are Ed25519, and neither ever lies in an image: the guest gets its host key over the boot
-//! channel, and its private half is written nowhere on the host.
+//! Both are Ed25519, and neither ever lies in an image or a template: the guest gets its host key over
+//! the boot channel. Both private keys lie in the instance's folder, for its owner only, so that a
+//! guest which takes the place of another is the same to whoever connects; they go with `down`, and
+//! with a guest that dies.
+
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::ssh_key::{self, LineEnding};
@@ -11,29 +17,29 @@ use zeroize::Zeroizing;
 use crate::error::{Exit, Hint};
 use crate::instance::{InstanceError, InstancePaths, replace_file};
 
-/// Why the keys of an instance could not be made.
+/// Why an instance has no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A key could not be made or written in its format.
     #[error("could not make an Ed25519 key")]
     Make(#[source] ssh_key::Error),
-    /// A key's file could not be written.
+    /// A key's file could not be read or written.
     #[error(transparent)]
-    Write(#[from] InstanceError),
+    File(#[from] InstanceError),
 }
 
 impl Hint for KeyError {
     fn hint(&self) -> String {
         match self {
             Self::Make(_) => "run the command again; this is a mistake of netlab's own".to_owned(),
-            Self::Write(error) => error.hint(),
+            Self::File(error) => error.hint(),
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Make(_) => Exit::HostLacks,
-            Self::Write(error) => error.exit(),
+            Self::File(error) => error.exit(),
         }
     }
 }
@@ -45,21 +51,34 @@ pub struct InstanceKeys {
 }
 
 impl InstanceKeys {
-    /// Makes both keys and writes what this host needs of them into the instance's folder, the
-    /// private one readable by its owner only.
+    /// Takes the keys that are in the instance's folder, or makes both if they are not there whole.
+    /// What was pinned is written anew from the host key in any case.
     ///
     /// # Errors
-    /// [`KeyError::Make`] or [`KeyError::Write`].
-    pub fn create(paths: &InstancePaths) -> Result<Self, KeyError> {
-        let mut random = rand::rng();
-        let client = PrivateKey::random(&mut random, Algorithm::Ed25519).map_err(KeyError::Make)?;
-        let host = Ed25519Keypair::random(&mut random);
-        let identity = client.to_openssh(LineEnding::LF).map_err(KeyError::Make)?;
-        replace_file(&paths.identity(), identity.as_bytes())?;
-        let public = ssh_key::PublicKey::from(host.public);
+    /// [`KeyError::Make`] or [`KeyError::File`].
+    pub fn ensure(paths: &InstancePaths) -> Result<Self, KeyError> {
+        let keys = match (read(&paths.identity())?, read(&paths.host_key())?) {
+            (Some((client, _)), Some((_, host))) => Self { client, host },
+            _ => Self::create(paths)?,
+        };
+        let public = ssh_key::PublicKey::from(keys.host.public);
         let alias = paths.name().host_alias();
         let pinned = known_hosts_line(&alias, &public).map_err(KeyError::Make)?;
         replace_file(&paths.known_hosts(), pinned.as_bytes())?;
+        Ok(keys)
+    }
+
+    /// Makes both keys and writes them, readable by their owner only.
+    fn create(paths: &InstancePaths) -> Result<Self, KeyError> {
+        let mut random = rand::rng();
+        let client = PrivateKey::random(&mut random, Algorithm::Ed25519).map_err(KeyError::Make)?;
+        let host = Ed25519Keypair::random(&mut random);
+        for (path, key) in
+            [(paths.identity(), &client), (paths.host_key(), &PrivateKey::from(host.clone()))]
+        {
+            let text = key.to_openssh(LineEnding::LF).map_err(KeyError::Make)?;
+            replace_file(&path, text.as_bytes())?;
+        }
         Ok(Self { client, host })
     }
 
@@ -89,6 +108,22 @@ impl InstanceKeys {
     pub fn authorized_key(&self) -> Result<String, KeyError> {
         self.client.public_key().to_openssh().map_err(KeyError::Make)
     }
+}
+
+/// Reads a private key, once as itself and once as the pair that it is made of. `None` if there is no
+/// file, or none that holds a whole Ed25519 key.
+fn read(path: &Path) -> Result<Option<(PrivateKey, Ed25519Keypair)>, InstanceError> {
+    let text = match fs::read(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
+        }
+    };
+    Ok(PrivateKey::from_openssh(&*text).ok().and_then(|key| {
+        let pair = key.key_data().ed25519()?.clone();
+        Some((key, pair))
+    }))
 }
 
 fn known_hosts_line(alias: &str, key: &ssh_key::PublicKey) -> Result<String, ssh_key::Error> {
@@ -123,7 +158,7 @@ mod tests {
     fn the_pinned_key_and_the_identity_are_the_ones_that_were_made() {
         let folder = tempfile::tempdir().unwrap();
         let paths = instance_in(&folder);
-        let made = InstanceKeys::create(&paths).unwrap();
+        let made = InstanceKeys::ensure(&paths).unwrap();
         let identity = PrivateKey::read_openssh_file(paths.identity()).unwrap();
         assert_eq!(identity.public_key().to_openssh(), made.client.public_key().to_openssh());
         assert!(made.authorized_key().unwrap().starts_with("ssh-ed25519 AAAA"));
@@ -134,15 +169,33 @@ mod tests {
     }
 
     #[test]
-    fn the_private_key_is_for_its_owner_only() {
+    fn keys_are_found_again_until_one_of_them_is_not_whole() {
         let folder = tempfile::tempdir().unwrap();
         let paths = instance_in(&folder);
-        InstanceKeys::create(&paths).unwrap();
+        let both = |keys: &InstanceKeys| (keys.authorized_key().unwrap(), keys.host.public);
+        let made = both(&InstanceKeys::ensure(&paths).unwrap());
+        let pinned = fs::read(paths.known_hosts()).unwrap();
+        replace_file(&paths.known_hosts(), b"another\n").unwrap();
+        assert_eq!(both(&InstanceKeys::ensure(&paths).unwrap()), made);
+        assert_eq!(fs::read(paths.known_hosts()).unwrap(), pinned);
+        for half in [paths.identity(), paths.host_key()] {
+            let before = both(&InstanceKeys::ensure(&paths).unwrap());
+            replace_file(&half, &fs::read(&half).unwrap()[..100]).unwrap();
+            let after = both(&InstanceKeys::ensure(&paths).unwrap());
+            assert!(before.0 != after.0 && before.1 != after.1, "{}", half.display());
+        }
+    }
+
+    #[test]
+    fn the_private_keys_are_for_their_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = instance_in(&folder);
+        InstanceKeys::ensure(&paths).unwrap();
         #[expect(clippy::disallowed_methods, reason = "`ls` shows modes on every Unix alike")]
         let mut list = std::process::Command::new("ls");
-        let listed = list.arg("-l").arg(paths.identity()).output().unwrap();
+        let listed = list.arg("-l").args([paths.identity(), paths.host_key()]).output().unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
-        assert!(listed.starts_with("-rw------- "), "{listed}");
+        assert_eq!(listed.matches("-rw------- ").count(), 2, "{listed}");
     }
 
     #[test]

@@ -152,7 +152,8 @@ impl QemuProvider {
     }
 }
 
-/// The files of a start, removed unless it is finished.
+/// The files of a start, removed unless it is finished. The keys stay: whatever takes its place, such
+/// as the next tier, is the same to those who connect.
 struct Unfinished<'a> {
     paths: Option<&'a InstancePaths>,
 }
@@ -167,7 +168,7 @@ impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(paths) = self.paths {
             // What can't be removed now is cleared by whichever command comes next.
-            let _ = paths.clear_run();
+            let _ = paths.clear_machine();
         }
     }
 }

@@ -19,7 +19,7 @@ use super::start::{Prepared, blocking};
 use super::template::{Draft, Form, Found, Ingredients, Key, Template, TemplateError, Templates};
 use super::{QemuError, QemuOptions, QemuProvider, process, room};
 use crate::error::Error;
-use crate::instance::{InstanceLock, InstancePaths, Patience};
+use crate::instance::{Home, InstanceError, InstanceLock, InstancePaths, Patience};
 use crate::platform::{Accelerator, Platform};
 use crate::provider::Tier;
 use crate::report::{Event, Phase, Reporter};
@@ -28,11 +28,13 @@ use crate::report::{Event, Phase, Reporter};
 /// its ingredients are the same.
 const FORMAT: u32 = 1;
 
-/// Time for the guest to give up what makes it an instance: 0.3 s under emulation.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// Time for the guest to give up what makes it an instance, for which it overwrites all of its free
+/// memory: 5 s under emulation, and several times that where the disk of the memory file is slow.
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Disk space beside the guest's memory, for its state, in MiB.
-const STATE_MIB: u64 = 64;
+/// Disk space beside the guest's whole memory, in MiB: for its state, and for the copy of what is
+/// not zeros in the memory.
+const COPY_MIB: u64 = 256;
 
 /// A template that is wanted.
 pub struct Making<'a> {
@@ -154,7 +156,7 @@ impl Making<'_> {
             Ok(draft) => draft,
             Err(error) => return Ok(Err(error.into())),
         };
-        let needed = u64::from(MEMORY_MIB) + STATE_MIB;
+        let needed = u64::from(MEMORY_MIB) + COPY_MIB;
         let free = room::available_disk_mib(draft.folder())?;
         if free < needed {
             let folder = draft.folder().display();
@@ -259,9 +261,9 @@ async fn clear(
     }
     if let State::Up { process, .. } = state {
         process::kill(&process).await?;
-        workshop.clear_run()?;
     }
-    Ok(())
+    // Keys to throw away are used for one guest.
+    Ok(workshop.clear_run()?)
 }
 
 /// Ends what a killed netlab left of the making of a template. Returns, in words, what was ended. A
@@ -269,19 +271,17 @@ async fn clear(
 ///
 /// # Errors
 /// What can't be ended or removed.
-pub async fn clear_leftovers(
-    workshop: &InstancePaths,
-    templates: &Templates,
-) -> Result<Vec<String>, Error> {
+pub async fn clear_leftovers(home: &Home) -> Result<Vec<String>, Error> {
+    let (workshop, templates) = (home.workshop(), Templates::of(home));
     if !workshop.folder().exists() {
         return Ok(Vec::new());
     }
-    let lock = match InstanceLock::acquire(workshop, Patience::UpTo(Duration::ZERO)).await {
+    let lock = match InstanceLock::acquire(&workshop, Patience::UpTo(Duration::ZERO)).await {
         Ok(lock) => lock,
-        Err(crate::instance::InstanceError::Busy(_)) => return Ok(Vec::new()),
+        Err(InstanceError::Busy(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let (_, mut ended) = reconcile(&lock, workshop).await?;
+    let (_, mut ended) = reconcile(&lock, &workshop).await?;
     ended.extend(templates.sweep(&lock)?);
     lock.remove_instance()?;
     Ok(ended)

@@ -9,12 +9,13 @@ pub mod trial;
 
 mod boot;
 mod channel;
+pub mod checkpoint;
 mod command;
 mod console;
 pub mod discover;
 mod error;
 mod launch;
-mod making;
+pub mod making;
 mod migrate;
 mod packed;
 mod process;
@@ -44,6 +45,7 @@ use self::channel::BootChannel;
 use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
+use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use super::{Endpoint, LogFile, Provider, Status, Tier};
 use crate::cli::Options;
 use crate::context::Context;
@@ -125,7 +127,7 @@ pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
 pub type Furnisher =
     Arc<dyn Fn(Endpoint, Reporter, Instant) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
-/// Makes the keys of an instance.
+/// Finds the keys of an instance in its folder, or makes them there.
 pub type KeyMaker = Arc<dyn Fn(&InstancePaths) -> Result<GuestKeys, Error> + Send + Sync>;
 
 /// Where the guest's files and keys come from. All but the last are called on a thread that may
@@ -136,7 +138,7 @@ pub struct Sources {
     pub image: ImageFinder,
     /// Names the image's files, whether they have been built or not.
     pub place: ImagePlace,
-    /// Makes the keys of an instance in its folder.
+    /// The keys of an instance: those in its folder, or new ones.
     pub keys: KeyMaker,
     /// Digest of the agent that a template has.
     pub agent: String,
@@ -164,7 +166,7 @@ impl QemuProvider {
             place: Arc::new(move || Ok(places.place()?.into())),
             image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
             keys: Arc::new(|paths| {
-                let keys = InstanceKeys::create(paths)?;
+                let keys = InstanceKeys::ensure(paths)?;
                 Ok(GuestKeys {
                     host_key: keys.dropbear_host_key(),
                     authorized_key: keys.authorized_key()?,
@@ -268,8 +270,23 @@ impl Provider for QemuProvider {
         }
     }
 
-    async fn swap(&self, _reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
-        Ok(None)
+    async fn swap(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
+        let begun = Instant::now();
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let State::Up { process, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+            return Ok(None);
+        };
+        // All that can fail without the old guest is tried before that ends.
+        let prepared = self.prepare(reporter, begun).await?;
+        if !self.starts_from_saved(&prepared)? {
+            return Ok(None);
+        }
+        // By force: nothing in it is to be kept.
+        process::kill(&process).await?;
+        self.paths.clear_machine()?;
+        let options = QemuOptions { port: Some(port), ..self.options.clone() };
+        let again = Self { options, ..self.clone() };
+        again.start(prepared, reporter, begun).await.map(Some)
     }
 
     async fn status(&self) -> Result<Status, Error> {
@@ -307,6 +324,8 @@ impl Provider for QemuProvider {
             ended.push(format!("guest `{}` (QEMU, pid {pid})", self.paths.name()));
         }
         lock.remove_instance()?;
+        // Their lab was in the guest.
+        self.shelf().forget(&Forget::Steps)?;
         Ok(ended)
     }
 
@@ -321,6 +340,26 @@ impl Provider for QemuProvider {
             LogFile { name: "serial", path: self.paths.serial_log() },
             LogFile { name: "qemu", path: self.paths.qemu_log() },
         ]
+    }
+
+    async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {
+        self.save_guest(wanted, reporter).await
+    }
+
+    async fn back(&self, label: Option<&Label>, reporter: &Reporter) -> Result<Back, Error> {
+        self.bring_back(label, reporter).await
+    }
+
+    fn unsavable(&self) -> Option<String> {
+        self.unavailable(None).map(str::to_owned)
+    }
+
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        Ok(self.shelf().list()?)
+    }
+
+    fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error> {
+        Ok(self.shelf().forget(which)?)
     }
 }
 

@@ -75,6 +75,8 @@ mod tests {
             image: Arc::new(|_| panic!("nothing is built")),
             place: Arc::new(move || Ok(image.clone())),
             keys: Arc::new(|_| panic!("no keys are made")),
+            agent: "def".to_owned(),
+            furnish: Arc::new(|_, _, _| panic!("no guest is started")),
         };
         let qemu = Qemu { path: "/bin/q".into(), version: Version(10, 0, 2), modified: 0 };
         let untried = "the guest's image has not been built yet: `netlab up` does it first";

@@ -69,6 +69,18 @@ impl QemuProvider {
         Ok(Tiers::of(&self.home, accelerator, here))
     }
 
+    /// Whether a start would go on from a saved guest, as far as is known.
+    pub(super) fn starts_from_saved(&self, prepared: &Prepared) -> Result<bool, Error> {
+        let tiers = self.tiers(prepared)?;
+        let wanted = |tier: &Tier| self.options.tier.is_none_or(|forced| forced == *tier);
+        for tier in [Tier::Clone, Tier::Restore].into_iter().filter(wanted) {
+            if matches!(tiers.finding(tier)?, Finding::Works | Finding::Untried) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Brings the guest up by the quickest tier that works.
     pub(super) async fn start(
         &self,

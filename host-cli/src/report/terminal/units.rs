@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Writes a time for people: `0.4 s`, `9.1 s`, `2 min 05 s`.
-pub(super) fn time(duration: Duration) -> String {
+pub fn time(duration: Duration) -> String {
     // Rounded first, so that 59.97 s becomes a minute and not "60.0 s".
     let tenths = (duration.as_millis() + 50) / 100;
     if tenths < 600 {

@@ -30,6 +30,9 @@ fn instance() -> Instance {
     }
 }
 
+/// The board of each x86 guest.
+const Q35: &str = "q35,sata=off,smbus=off,usb=off,vmport=off,hpet=off";
+
 /// The value behind an option.
 fn value<'a>(arguments: &'a [String], option: &str) -> &'a str {
     let place = arguments.iter().position(|word| word == option).unwrap();
@@ -46,9 +49,9 @@ fn the_whole_line_of_an_instance() {
         machine.arguments().join("\n"),
         "\
 -machine
-q35,memory-backend=ram
+q35,sata=off,smbus=off,usb=off,vmport=off,hpet=off,memory-backend=ram
 -accel
-tcg,thread=multi,tb-size=256
+tcg,thread=multi,tb-size=96
 -cpu
 qemu64,+rdrand
 -smp
@@ -103,16 +106,16 @@ fn processor_and_accelerator_fit_each_host() {
     let new = Version(11, 0, 2);
     let old = Version(7, 2, 0);
     let rows = [
-        (Linux, X86_64, Kvm, old, "q35", "kvm", "host"),
-        (Linux, X86_64, Tcg, old, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (Linux, X86_64, Kvm, old, Q35, "kvm", "host"),
+        (Linux, X86_64, Tcg, old, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
         (Linux, Aarch64, Kvm, old, "virt,gic-version=host", "kvm", "host"),
-        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
-        (Macos, X86_64, Hvf, new, "q35", "hvf", "host,-pdpe1gb,-avx512vl"),
+        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
+        (Macos, X86_64, Hvf, new, Q35, "hvf", "host,-pdpe1gb,-avx512vl"),
         (Macos, Aarch64, Hvf, new, "virt,gic-version=3", "hvf", "host"),
-        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
-        (Windows, X86_64, Whpx, old, "q35", "whpx,kernel-irqchip=off", "qemu64"),
-        (Windows, X86_64, Whpx, new, "q35", "whpx", "qemu64"),
-        (Windows, X86_64, Tcg, new, "q35", "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
+        (Windows, X86_64, Whpx, old, Q35, "whpx,kernel-irqchip=off", "qemu64"),
+        (Windows, X86_64, Whpx, new, Q35, "whpx", "qemu64"),
+        (Windows, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
     ];
     for (platform, processor, accelerator, version, board, accel, cpu) in rows {
         let machine = Machine { version, ..machine(platform, processor, accelerator) };
@@ -135,7 +138,7 @@ fn an_x86_guest_on_an_arm_host_gets_one_thread() {
         host: Architecture::Aarch64,
         ..machine(Platform::Macos, Architecture::X86_64, Accelerator::Tcg)
     };
-    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=256");
+    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=96");
 }
 
 #[test]

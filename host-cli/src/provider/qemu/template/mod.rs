@@ -242,8 +242,11 @@ impl Draft {
         for &name in form.files() {
             let path = self.folder().join(name);
             let failed = |source| TemplateError::file("finish", &path, source);
-            let file = File::open(&path).map_err(failed)?;
-            let digest = digest::of(&file).map_err(failed)?;
+            let written = File::open(&path).map_err(failed)?;
+            // The guest has overwritten all of its free memory: what is left of that is holes.
+            let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
+            let digest = digest::copy(&written, file.as_file_mut()).map_err(failed)?;
+            let file = file.persist(&path).map_err(|error| failed(error.error))?;
             let bytes = file.metadata().map_err(failed)?.len();
             file.sync_all().map_err(failed)?;
             let writable = name == RAM && opened_for_writing && !platform::is_root();
@@ -257,9 +260,10 @@ impl Draft {
             .map_err(|source| TemplateError::file("write", &path, source.into()))?;
         replace_file(&path, &text)?;
         let folder = templates.folder.join(key.as_str());
-        let unfinished = self.folder.keep();
-        fs::rename(&unfinished, &folder)
-            .map_err(|source| TemplateError::file("rename", &unfinished, source))?;
+        fs::rename(self.folder(), &folder)
+            .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
+        // Under its old name there is nothing left to remove.
+        let _ = self.folder.keep();
         Ok(Template { key: key.clone(), folder, record })
     }
 }
