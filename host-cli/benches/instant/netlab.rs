@@ -80,6 +80,16 @@ impl Netlab {
         Ok(Said { lines, status, errors })
     }
 
+    /// Starts the guest, which has to become a clone; returns the time to the agent's answer.
+    pub fn clone_start(&self) -> Outcome<Duration> {
+        let said = self.listen(self.command(&["up"]))?.good()?;
+        match said.tier()?.as_str() {
+            "clone" => said.at("ready"),
+            // Ratios to a slower start would flatter.
+            other => Err(format!("the guest was started by `{other}`, not as a clone").into()),
+        }
+    }
+
     /// Names of the guests in the home.
     pub fn guests(&self) -> Outcome<Vec<String>> {
         let mut names = Vec::new();

@@ -38,7 +38,11 @@ pub fn cores(pids: &[u64], over: Duration) -> Outcome<f64> {
     Ok((all()? - before) / started.elapsed().as_secs_f64())
 }
 
-/// Whether a process is there.
+/// Whether a process runs; one that has ended and waits for its parent to ask (a zombie) does not.
 pub fn lives(pid: u64) -> bool {
-    fs::exists(format!("/proc/{pid}")).unwrap_or(true)
+    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let state = text.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    !matches!(state, Some('Z' | 'X'))
 }

@@ -25,11 +25,7 @@ pub fn run(bench: &Bench) -> Outcome<()> {
     let [mut up, mut whole, mut prototype, mut demo, mut reset, mut stock] =
         [const { Vec::<Duration>::new() }; 6];
     for round in 0..bench.runs {
-        let said = netlab.listen(netlab.command(&["up"]))?.good()?;
-        if said.tier()? != "clone" {
-            return Err(format!("the guest was started by `{}`", said.tier()?).into());
-        }
-        up.push(said.at("ready")?);
+        up.push(netlab.clone_start()?);
         reset.push(netlab.run(&["reset"])?.1);
         netlab.run(&["down"])?;
         prototype.extend(bench.opponents.prototype_clone()?);
