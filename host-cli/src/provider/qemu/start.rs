@@ -69,7 +69,7 @@ impl QemuProvider {
         let accelerator = prepared.choice.accelerator;
         let image = &prepared.artifacts.digest;
         let here = Circumstances::here(accelerator, &prepared.qemu, image)?;
-        Ok(Tiers::of(&self.home, accelerator, here))
+        Ok(Tiers::of(&self.home, &self.sources.agent, accelerator, here))
     }
 
     /// The tier by which a start would go on from a saved guest, as far as is known.
