@@ -36,8 +36,12 @@ pub enum Finding {
 enum Verdict {
     Works,
     /// It failed once, which may be an accident of a busy host.
-    Doubtful { reason: String },
-    Fails { reason: String },
+    Doubtful {
+        reason: String,
+    },
+    Fails {
+        reason: String,
+    },
 }
 
 /// All that a verdict depends on.
