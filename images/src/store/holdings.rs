@@ -150,10 +150,8 @@ mod tests {
         put(&store.packages.join("notes"), b"1");
 
         let holdings = store.holdings(&options, b"init").unwrap();
-        let rows: Vec<_> = holdings
-            .iter()
-            .map(|it| (it.kind, it.name.as_str(), it.bytes, it.current))
-            .collect();
+        let rows: Vec<_> =
+            holdings.iter().map(|it| (it.kind, it.name.as_str(), it.bytes, it.current)).collect();
         let mut expected = vec![
             (HoldingKind::Unfinished, ".unfinished-x", 3, false),
             (HoldingKind::Image, current, 2, true),
