@@ -101,7 +101,7 @@ pub enum Verb {
     Logs(commands::logs::Args),
     /// Check what this computer has, and say how to mend what it lacks
     Doctor(commands::doctor::Args),
-    /// Build, lock, verify or locate the guest's image
+    /// Build, lock, verify or locate the guest's image, or see what takes space
     #[command(subcommand)]
     Image(commands::image::Verb),
     /// Print a completion script for a shell

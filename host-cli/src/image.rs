@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use netlab_images::{
-    Arch, BuildOptions, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport,
+    Arch, BuildOptions, Holding, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport,
 };
 
 use crate::agent::binary;
@@ -113,6 +113,28 @@ impl ImageSource {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let mirror = self.options.mirror.as_deref();
         self.finish(netlab_images::lock(arch, mirror, output, &self.told(reporter)))
+    }
+
+    /// Lists images and packages, the old ones as well.
+    ///
+    /// # Errors
+    /// A cache or lock that can't be read.
+    pub fn holdings(&self) -> Result<Vec<Holding>, ImageError> {
+        Ok(self.store().holdings(&self.options, binary::INIT)?)
+    }
+
+    /// Removes those of them that are unwanted, and unfinished images. Returns what is gone.
+    ///
+    /// # Errors
+    /// [`ImageError`], or an interruption.
+    pub fn prune(
+        &self,
+        unwanted: &dyn Fn(&Holding) -> bool,
+        reporter: &Reporter,
+    ) -> Result<Vec<Holding>, Error> {
+        let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
+        let (store, told) = (self.store(), self.told(reporter));
+        self.finish(store.prune(&self.options, binary::INIT, unwanted, &told))
     }
 
     /// Runs one of the jobs above, which take seconds, on a thread of its own.

@@ -26,6 +26,7 @@ mod provider;
 mod report;
 mod run;
 mod ssh;
+mod stock;
 
 use std::process::ExitCode;
 

@@ -126,12 +126,13 @@ fn list(json: bool, checkpoints: Vec<Checkpoint>) -> Result<(), Error> {
     Ok(print::table(&["LABEL", "MADE", "SIZE", "WHAT"], &rows)?)
 }
 
-fn size(bytes: u64) -> String {
+/// A size in megabytes of a million bytes.
+pub(super) fn size(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// How long ago something was, in its greatest unit.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s ago"),
         60..3600 => format!("{} min ago", seconds / 60),

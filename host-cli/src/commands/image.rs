@@ -1,5 +1,8 @@
 //! `netlab image`
 
+mod list;
+mod prune;
+
 use std::path::{Path, PathBuf};
 
 use netlab_images::{Arch, LockSummary};
@@ -10,7 +13,7 @@ use crate::error::{Error, Exit};
 use crate::image::ImageSource;
 use crate::report::print;
 
-/// Build, lock, verify or locate the guest's image
+/// Build, lock, verify or locate the guest's image, or see what takes space
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Build the image if it is not there yet
@@ -25,6 +28,14 @@ pub enum Verb {
     Verify,
     /// Print the folder that the image is in
     Path,
+    /// List what takes space: images, packages, templates and checkpoints
+    List,
+    /// Remove what no start takes any more, and nothing that a running guest uses
+    Prune {
+        /// Remove also what the next start would take, which is then downloaded and made anew
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// The architecture whose packages are locked: the guest's.
@@ -129,6 +140,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
             let image = images.found()?;
             image_line(context, "image", image.key, &image.dir)?;
         }
+        Verb::List => list::run(context)?,
+        Verb::Prune { all } => prune::run(all, context).await?,
     }
     Ok(Exit::Good)
 }
