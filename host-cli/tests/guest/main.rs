@@ -17,6 +17,7 @@ mod connection;
 mod custom_labs;
 mod demos;
 mod faults;
+mod fresh;
 mod leftovers;
 mod running;
 mod terminal;
@@ -37,13 +38,14 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 7] = [
+    let groups: [(&str, &[(&str, Body)]); 8] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("fresh", fresh::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
     ];
