@@ -2,7 +2,7 @@
 //!
 //! Mistakes of a lab are no errors of the agent: they are made as [`Failure`]s where they are seen.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use netlab_protocol::{Failure, FrameError, Place};
@@ -110,10 +110,10 @@ impl Error {
 
     /// Writes it to standard error, which the host shows if the session breaks off, and into the
     /// journal.
-    #[expect(clippy::disallowed_macros, reason = "the agent's only voice beside its frames")]
     pub fn log(&self) {
         crate::journal::note(&self.to_string());
-        eprintln!("netlab-agent: {self}\n{}", self.hint());
+        // In a held lab there may be nobody who reads it.
+        let _gone = writeln!(io::stderr(), "netlab-agent: {self}\n{}", self.hint());
     }
 
     /// Returns what was being done, as it stands after "could not".

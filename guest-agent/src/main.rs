@@ -1,7 +1,8 @@
 //! `netlab-agent`: runs labs inside a Linux guest, one session per process.
 //!
 //! `netlab-agent serve` talks frames on its standard input and output, and nothing else is ever
-//! written there. Whoever starts it owns it: when the input ends, so does the lab.
+//! written there. Whoever starts it owns it: when the input ends, so does the lab, unless it is
+//! held.
 
 #![deny(clippy::print_stdout)]
 
@@ -10,6 +11,7 @@ mod cgroup;
 mod counterfactual;
 mod error;
 mod exec;
+mod held;
 mod journal;
 mod lab;
 mod ledger;
@@ -21,6 +23,7 @@ mod probe;
 mod process;
 mod serve;
 mod service;
+mod signals;
 mod step;
 mod switch;
 mod teardown;
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
         .map_err(|source| Error::System { doing: "start the event loop", source })
         .and_then(|runtime| runtime.block_on(serve::serve()));
     match served {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             error.log();
             ExitCode::FAILURE

@@ -35,7 +35,7 @@ Exit codes:
 /// Options that every verb takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Name of the instance, for several guests side by side
+    /// Name of the instance, or of a group, for several guests side by side
     #[arg(
         long,
         global = true,
@@ -75,7 +75,7 @@ pub struct Options {
 pub enum Verb {
     /// Start the guest, or find it running
     Up(commands::up::Args),
-    /// End the guest and remove everything of it
+    /// End the guest, or a group of them, and remove everything of it
     Down(commands::down::Args),
     /// Show the guests and what runs in them
     Status(commands::status::Args),
@@ -87,6 +87,10 @@ pub enum Verb {
     Demo(commands::demo::Args),
     /// Swap the guest for a fresh one
     Reset(commands::reset::Args),
+    /// Save the guest whole, or list what was saved
+    Checkpoint(commands::checkpoint::Args),
+    /// Bring a saved guest back
+    Back(commands::back::Args),
     /// Run a command in the guest and pass its exit status on
     Exec(commands::exec::Args),
     /// Open a shell in the guest

@@ -8,6 +8,7 @@ use crate::provider::{self, Provider};
 use crate::report::{Reporter, Terminal};
 
 /// The surroundings of one run.
+#[derive(Clone)]
 pub struct Context {
     /// Options that every verb takes.
     pub options: Options,
@@ -45,6 +46,12 @@ impl Context {
     /// A name that can't be one.
     pub fn paths(&self) -> Result<InstancePaths, Error> {
         Ok(self.home.instance(&self.name()?))
+    }
+
+    /// The same surroundings for another instance, as if `--name` had named it.
+    pub fn named(&self, name: &Name) -> Self {
+        let options = Options { name: name.to_string(), ..self.options.clone() };
+        Self { options, ..self.clone() }
     }
 
     /// The provider of the instance that `--name` names.

@@ -139,7 +139,12 @@ pub async fn start_services(session: &mut Session) -> Result<(), Error> {
     }
 }
 
-async fn connect(
+/// Connects to a guest that is up, ships the agent if need be and waits for its hello. `started` is
+/// when the whole start began.
+///
+/// # Errors
+/// A lost connection.
+pub async fn connect(
     endpoint: &Endpoint,
     reporter: &Reporter,
     started: Instant,

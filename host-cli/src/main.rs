@@ -16,6 +16,7 @@ mod context;
 mod doctor;
 mod error;
 mod fresh;
+mod group;
 mod guest;
 mod image;
 mod instance;

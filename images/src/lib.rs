@@ -40,4 +40,4 @@ pub use progress::{Progress, ProgressEvent};
 pub use recipe::RecipeError;
 pub use relock::{LockSummary, lock};
 pub use root::RootError;
-pub use store::{BuildOptions, Store, StoreError, VerifyReport};
+pub use store::{BuildOptions, Holding, HoldingKind, Store, StoreError, VerifyReport};

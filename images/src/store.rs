@@ -3,6 +3,7 @@
 //! An image is made in a folder beside its place and renamed there when it is complete, under a
 //! lock of the operating system: of two builds at once, the second waits and finds the work done.
 
+mod holdings;
 mod tidy;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,6 +21,8 @@ use crate::error::Error;
 use crate::image::{Image, ImageError};
 use crate::inputs::Inputs;
 use crate::progress::{Progress, ProgressEvent};
+
+pub use holdings::{Holding, HoldingKind};
 
 /// Folders of unfinished images begin with this; only crashed builds leave any behind.
 const UNFINISHED_PREFIX: &str = ".unfinished-";

@@ -125,15 +125,33 @@ impl Client {
         assert!(self.agent.wait().unwrap().success());
     }
 
-    /// The agent's id on this machine: `nsenter` has become it, or is its parent.
+    /// Breaks the connection off and hangs its session up, without waiting for an end.
+    pub fn abandon(mut self) {
+        let pid = self.agent_pid();
+        drop(self.input.take());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    }
+
+    /// Waits for the agent's end and says whether it was a good one.
+    #[track_caller]
+    pub fn ended(mut self) -> bool {
+        drop(self.input.take());
+        self.agent.wait().unwrap().success()
+    }
+
+    /// Kills the agent.
     pub fn kill(mut self) {
+        nix::sys::signal::kill(self.agent_pid(), nix::sys::signal::Signal::SIGKILL).unwrap();
+        self.agent.wait().unwrap();
+    }
+
+    /// The agent's id on this machine: `nsenter` has become it, or is its parent.
+    fn agent_pid(&self) -> nix::unistd::Pid {
         let nsenter = self.agent.id();
         let children = format!("/proc/{nsenter}/task/{nsenter}/children");
         let children = std::fs::read_to_string(children).unwrap();
         let pid = children.split_whitespace().next().map_or(nsenter, |pid| pid.parse().unwrap());
-        let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-        self.agent.wait().unwrap();
+        nix::unistd::Pid::from_raw(pid.cast_signed())
     }
 }
 

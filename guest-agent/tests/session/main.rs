@@ -13,6 +13,7 @@
 mod checks;
 mod client;
 mod commands;
+mod held;
 mod lifetime;
 mod plans;
 mod topology;

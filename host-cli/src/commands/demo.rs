@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
 use crate::instance::usage;
-use crate::run::{self, Options, Pace, Paced, Run, Straight};
+use crate::run::{self, Options, Pace, Paced, Run, Straight, Unsaved};
 use crate::{fresh, lab};
 
 /// Run a lab, one explained command at a time
@@ -22,7 +22,7 @@ pub struct Args {
     /// Run straight through (the default elsewhere)
     #[arg(long)]
     pub auto: bool,
-    /// First step to show; the ones before it are replayed and verified quietly
+    /// First step to show: from the guest that was saved before it, or after a quiet replay
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub from: u32,
     /// Leave the lab standing in the guest
@@ -45,7 +45,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let (mut guest, _lab) = fresh::guest(context, args.reset).await?;
+    let (guest, _lab) = fresh::guest(context, args.reset).await?;
     let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(
@@ -57,9 +57,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     } else {
         Box::new(Straight)
     };
-    let run = Run::open(&mut guest.session, &lab, &context.reporter, &context.cancel).await?;
+    let mut history = Unsaved { why: "this netlab can't save a guest".to_owned() };
     let options = Options { from: args.from, keep: args.keep };
-    let summary = run.finish(&lab, options, pace.as_mut()).await?;
+    let (reporter, cancel) = (&context.reporter, &context.cancel);
+    let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
+    let summary = run.finish(&lab, pace.as_mut()).await?;
     if args.keep {
         usage::mark_work(&paths)?;
     }

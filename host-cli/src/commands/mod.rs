@@ -1,6 +1,8 @@
 //! The verbs, one file each: an `Args` whose words are the help text, and a `run` that calls
 //! modules and prints.
 
+pub mod back;
+pub mod checkpoint;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
@@ -19,12 +21,16 @@ pub mod up;
 use crate::cli::Verb;
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::group;
 
 /// Runs the verb that was typed.
 ///
 /// # Errors
 /// Whatever the verb met; `main` prints it.
 pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
+    if one_guest_only(&verb) {
+        group::single(context)?;
+    }
     match verb {
         Verb::Up(args) => up::run(args, context).await,
         Verb::Down(args) => down::run(args, context).await,
@@ -33,6 +39,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Show(args) => show::run(args, context),
         Verb::Demo(args) => demo::run(args, context).await,
         Verb::Reset(args) => reset::run(args, context).await,
+        Verb::Checkpoint(args) => checkpoint::run(args, context).await,
+        Verb::Back(args) => back::run(args, context).await,
         Verb::Exec(args) => exec::run(args, context).await,
         Verb::Shell(args) => shell::run(args, context).await,
         Verb::SshConfig(args) => ssh_config::run(args, context).await,
@@ -41,4 +49,12 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Image(verb) => image::run(verb, context).await,
         Verb::Completions(args) => completions::run(args),
     }
+}
+
+/// Whether a verb can't be done in several guests at a time.
+fn one_guest_only(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Demo(_) | Verb::Shell(_) | Verb::Logs(_) | Verb::Checkpoint(_) | Verb::Back(_)
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -10,7 +11,7 @@ use crate::guest::Guest;
 use crate::instance::LabLock;
 use crate::provider::Tier;
 use crate::report::{print, time};
-use crate::{fresh, guest};
+use crate::{fresh, group, guest};
 
 /// Swap the guest for a fresh one
 ///
@@ -41,7 +42,17 @@ struct Row<'a> {
 /// # Errors
 /// No guest is up, a lab runs in it, or the connection is lost.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
-    reset(context).await?.print(context.options.json)?;
+    let names = group::members(context)?;
+    let mut resets =
+        std::pin::pin!(group::each(context, &names, |guest| async move { reset(&guest).await }));
+    let mut failures = Vec::new();
+    while let Some(outcome) = resets.next().await {
+        match outcome {
+            Ok(reset) => reset.print(context.options.json)?,
+            Err(error) => failures.push(error),
+        }
+    }
+    group::first_failure(context, failures)?;
     Ok(Exit::Good)
 }
 

@@ -1,15 +1,20 @@
 //! `netlab status`
 
+use futures::TryStreamExt as _;
 use serde::Serialize;
 
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::provider::{self, Status};
+use crate::group;
+use crate::instance::Name;
+use crate::provider::Status;
 use crate::report::print;
 use crate::ssh::Connection;
 
 /// Show the guests and what runs in them
+///
+/// All of them, or those that `--name` names.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -31,10 +36,13 @@ struct Row {
 /// # Errors
 /// The instances' folder can't be read.
 pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
-    let mut rows = Vec::new();
-    for name in context.home.instances()? {
-        rows.push(row(context, &name).await?);
+    let mut names = context.home.instances()?;
+    if context.options.name != Name::DEFAULT {
+        let wanted = group::members(context)?;
+        names.retain(|name| wanted.contains(name));
     }
+    let looks = group::each(context, &names, async |guest| row(&guest).await);
+    let rows: Vec<_> = looks.try_collect().await?;
     if context.options.json {
         print::json("status", &rows)?;
         return Ok(Exit::Good);
@@ -60,10 +68,10 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::Good)
 }
 
-async fn row(context: &Context, name: &crate::instance::Name) -> Result<Row, Error> {
-    let status = context.cancel.guard(provider::open(context, name).status()).await?;
+async fn row(context: &Context) -> Result<Row, Error> {
+    let status = context.cancel.guard(context.provider()?.status()).await?;
     let mut row = Row {
-        name: name.to_string(),
+        name: context.options.name.clone(),
         up: false,
         address: None,
         accelerator: None,
@@ -79,7 +87,7 @@ async fn row(context: &Context, name: &crate::instance::Name) -> Result<Row, Err
             Ok::<_, Error>(session.hello().clone())
         };
         match context.cancel.guard(hello).await {
-            Ok(hello) => row.lab = hello.kept,
+            Ok(hello) => row.lab = hello.kept.or(hello.held),
             Err(error) if context.cancel.is_cancelled() => return Err(error),
             Err(error) => row.problem = Some(error.to_string()),
         }

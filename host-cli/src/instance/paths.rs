@@ -8,6 +8,7 @@
 //! <home>/cache/templates/       guests that others go on from             provider/qemu/template
 //! <home>/cache/trials/lock      held while an accelerator is tried         provider/qemu/trial
 //! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
+//! <home>/checkpoints/<name>/    saved states of a guest, which outlive it   provider/qemu/checkpoint
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
 //! <home>/i/<name>/lab.lock      held while a lab runs, or the guest is swapped  instance/lock
 //! <home>/i/<name>/lab           there once a lab has run in the guest      instance/usage
@@ -122,6 +123,16 @@ impl Home {
     /// Folders of all instances.
     fn instances_folder(&self) -> PathBuf {
         self.root.join("i")
+    }
+
+    /// Saved states of one instance.
+    pub fn checkpoints(&self, name: &Name) -> PathBuf {
+        self.all_checkpoints().join(name.as_str())
+    }
+
+    /// Folders of the saved states of all instances.
+    pub fn all_checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
     }
 
     /// The files of one instance. Makes nothing.

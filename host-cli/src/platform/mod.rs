@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use os::{
     Connection, Listener, connect, create_private_folder, data_ranges, detach, interrupted,
-    is_root, make_private, read_exact_at, still_at,
+    is_private, is_root, make_private, read_exact_at, space_of, still_at,
 };
-pub use process::{ProcessIdentity, find_by_arguments};
+pub use process::{CommandLines, ProcessIdentity, find_by_arguments};
 
 /// An operating system that netlab runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

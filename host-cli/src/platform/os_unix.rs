@@ -1,6 +1,6 @@
 //! Calls that Linux and macOS share. Its twin `os_windows` has the same functions.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
@@ -118,6 +118,18 @@ pub fn read_exact_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<()
 /// What the system says.
 pub fn make_private(file: &File, read_only: bool) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(if read_only { 0o400 } else { 0o600 }))
+}
+
+/// Whether a file is closed to all others.
+pub fn is_private(file: &Metadata) -> bool {
+    file.mode() & 0o077 == 0
+}
+
+/// Bytes that a file takes on its disk, holes not counted.
+pub fn space_of(file: &Metadata) -> u64 {
+    /// The unit of `st_blocks`, whatever the disk's own is (stat(2)).
+    const BLOCK_BYTES: u64 = 512;
+    file.blocks() * BLOCK_BYTES
 }
 
 /// Makes a folder and those above it, for this user alone. One that is there is left as it is.

@@ -1,6 +1,6 @@
 //! Calls that only Windows has. Its twin `os_unix` has the same functions.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::os::windows::fs::FileExt;
@@ -102,6 +102,16 @@ pub fn make_private(file: &File, read_only: bool) -> io::Result<()> {
     let mut permissions = file.metadata()?.permissions();
     permissions.set_readonly(read_only);
     file.set_permissions(permissions)
+}
+
+/// Whether a file is closed to all others, which Windows takes from its folder.
+pub fn is_private(_file: &Metadata) -> bool {
+    true
+}
+
+/// Bytes that a file takes on its disk: none that netlab makes there has holes.
+pub fn space_of(file: &Metadata) -> u64 {
+    file.len()
 }
 
 /// Makes a folder and those above it. One that is there is left as it is.

@@ -57,6 +57,39 @@ pub fn find_by_arguments(texts: &[&str]) -> Result<Option<ProcessIdentity>, sysi
     Ok(found.and_then(|process| ProcessIdentity::of(process.pid().as_u32())))
 }
 
+/// The command lines of all processes, as they were at one moment.
+#[derive(Debug, Default)]
+pub struct CommandLines {
+    words: Vec<String>,
+}
+
+impl CommandLines {
+    /// Those of now.
+    ///
+    /// # Errors
+    /// What `sysinfo` says if it can't look at processes here.
+    pub fn now() -> Result<Self, sysinfo::Error> {
+        let mut system = System::new()?;
+        let with_command =
+            ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::All, true, with_command);
+        let words = system.processes().values().flat_map(Process::cmd);
+        Ok(Self { words: words.map(|word| word.to_string_lossy().into_owned()).collect() })
+    }
+
+    /// Whether any of them has this text within one of its words.
+    pub fn mention(&self, text: &str) -> bool {
+        self.words.iter().any(|word| word.contains(text))
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[&str; N]> for CommandLines {
+    fn from(words: [&str; N]) -> Self {
+        Self { words: words.map(str::to_owned).into() }
+    }
+}
+
 fn refresh(system: &mut System, pid: u32, what: ProcessRefreshKind) {
     let pids = [Pid::from_u32(pid)];
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, what.without_tasks());
@@ -119,5 +152,13 @@ mod tests {
         let other = ProcessIdentity { started: "before".to_owned(), ..ourselves };
         assert!(!other.is_alive());
         assert!(!other.kill().unwrap());
+    }
+
+    #[test]
+    fn our_own_command_line_is_among_all() {
+        let ours = std::env::args().next().unwrap();
+        let all = CommandLines::now().unwrap();
+        assert!(all.mention(&ours));
+        assert!(!all.mention("a text that only this test has, \u{1}"));
     }
 }

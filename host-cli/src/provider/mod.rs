@@ -3,6 +3,7 @@
 //!
 //! To add a provider: one file (or folder) here, and one line in [`open`].
 
+pub mod checkpoint;
 pub mod qemu;
 
 use std::net::SocketAddr;
@@ -11,9 +12,10 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use self::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use crate::context::Context;
 use crate::error::Error;
-use crate::instance::Name;
+use crate::instance::{Home, Name};
 use crate::report::Reporter;
 
 /// How a guest is started, quickest first.
@@ -104,6 +106,19 @@ pub trait Provider: Send + Sync {
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.
     fn logs(&self) -> Vec<LogFile>;
+    /// Saves the guest that is up as a checkpoint. It runs on, after an error as well. Must not be
+    /// cut short.
+    async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error>;
+    /// Puts the guest of a checkpoint in the place of the one that is up, or of none: the same name,
+    /// port and keys. Without a label it is the newest that the user made. Whatever is wrong with
+    /// the checkpoint is found while the present guest runs on. Must not be cut short.
+    async fn back(&self, label: Option<&Label>, reporter: &Reporter) -> Result<Back, Error>;
+    /// Why guests can't be saved here, if they can't.
+    fn unsavable(&self) -> Option<String>;
+    /// The checkpoints of the instance, oldest first.
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
+    /// Removes checkpoints. Returns the labels of those that were there.
+    fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error>;
 }
 
 /// Ends what killed netlabs left behind that belongs to no instance. Returns, in words, what was
@@ -115,6 +130,14 @@ pub async fn clear_leftovers(context: &Context) -> Result<Vec<String>, Error> {
     let mut ended = qemu::trial::clear(&context.home).await?;
     ended.extend(qemu::making::clear_leftovers(&context.home).await?);
     Ok(ended)
+}
+
+/// Names of all instances that have checkpoints, whether they are up or not.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn saved_instances(home: &Home) -> Result<Vec<Name>, Error> {
+    Ok(qemu::checkpoint::owners(home)?)
 }
 
 /// The provider of an instance.

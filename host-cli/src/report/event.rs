@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use netlab_protocol::Topology;
 
+use super::Member;
 use crate::provider::Tier;
 
 /// One fact.
@@ -55,6 +56,31 @@ pub enum Event {
         /// Address of its SSH port on the host.
         address: String,
         /// Time since the start began.
+        took: Duration,
+    },
+    /// How far a group of guests has come.
+    GroupProgress {
+        /// Guests that are up, whether or not they were before.
+        up: usize,
+        /// Guests that are being started.
+        starting: usize,
+        /// Guests that did not come up.
+        failed: usize,
+        /// Guests that were asked for.
+        total: usize,
+        /// Time since the group's start began.
+        since_start: Duration,
+    },
+    /// A guest of a group is up, or did not come up.
+    Member {
+        /// Which, and how.
+        member: Member,
+    },
+    /// All of a group have been tried.
+    GroupEnded {
+        /// What came of each, in order.
+        members: Vec<Member>,
+        /// Time since the group's start began.
         took: Duration,
     },
     /// A lab begins.

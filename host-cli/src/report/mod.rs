@@ -6,6 +6,7 @@
 mod diagram;
 mod event;
 mod json;
+mod member;
 pub mod print;
 pub mod prompt;
 mod table;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
+pub use member::{Member, MemberState};
 pub use terminal::{Terminal, TerminalRenderer, harmless, time};
 
 use crate::cli::Options;

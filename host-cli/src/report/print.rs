@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::json::JSON_VERSION;
 use super::{Event, Reporter, harmless, table};
 use crate::error::{Error, Exit, Hint};
+use crate::ssh::Captured;
 
 /// Standard output could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,29 @@ pub fn removed(as_json: bool, removed: &[String], nothing: &str) -> Result<(), O
         return text(&format!("{nothing}\n"));
     }
     text(&removed.iter().map(|what| format!("ended {}\n", fit(what))).collect::<String>())
+}
+
+/// Writes what a command said in one guest of a group, under the guest's name and, unless it is 0, the
+/// command's exit status: its output on standard output, its errors on standard error.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn captured(name: &str, captured: &Captured) -> Result<(), OutputError> {
+    let Captured { status, stdout, stderr } = captured;
+    let title = match status {
+        0 => format!("== {name}\n"),
+        status => format!("== {name} (exit status {status})\n"),
+    };
+    if !stderr.is_empty() {
+        let mut error = io::stderr().lock();
+        error.write_all(&[title.as_bytes(), stderr, line_end(stderr)].concat())?;
+    }
+    bytes(&[title.as_bytes(), stdout, line_end(stdout)].concat())
+}
+
+/// What is lacking at the end of output, so that the next guest's name begins a line.
+fn line_end(output: &[u8]) -> &'static [u8] {
+    if output.is_empty() || output.ends_with(b"\n") { b"" } else { b"\n" }
 }
 
 /// Prints the error that ends the run on standard error, tells the renderer, and returns the exit

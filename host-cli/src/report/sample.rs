@@ -7,7 +7,7 @@ use std::time::Duration;
 use netlab_protocol::{Event as GuestEvent, Exit, Failure, Place, Stream, Verdict, Witness};
 
 use super::diagram;
-use super::{Event, LabSummary, Phase, StepPlace, StepSummary};
+use super::{Event, LabSummary, Member, MemberState, Phase, StepPlace, StepSummary};
 use crate::instance::Name;
 
 /// Collects what is written.
@@ -74,6 +74,32 @@ pub fn verdict(witness: Witness, at: &str, claim: &str, actual: &str) -> Verdict
 
 pub fn checked(witness: Witness, at: &str, claim: &str, actual: &str) -> Event {
     guest(GuestEvent::Checked(verdict(witness, at, claim, actual)))
+}
+
+/// The start of a group of which one guest fails and one was up.
+pub fn group() -> Vec<Event> {
+    let millis = Duration::from_millis;
+    let guest = |name: &str, state, took| Member {
+        state,
+        address: Some("127.0.0.1:40123".to_owned()),
+        tier: Some(crate::provider::Tier::Clone),
+        took: Some(millis(took)),
+        ..Member::not_started(name)
+    };
+    let members = vec![
+        guest("seat-01", MemberState::Up, 810),
+        Member::failed("seat-02", millis(6500), "stuck in phase `kernel`"),
+        guest("seat-03", MemberState::WasUp, 120),
+    ];
+    let progress = |up, starting, failed, since_start| {
+        let since_start = millis(since_start);
+        Event::GroupProgress { up, starting, failed, total: 3, since_start }
+    };
+    let mut events = vec![progress(0, 1, 0, 0)];
+    events.extend(members.iter().map(|member| Event::Member { member: member.clone() }));
+    events.push(progress(2, 0, 1, 8290));
+    events.push(Event::GroupEnded { members, took: millis(8300) });
+    events
 }
 
 pub fn start() -> Vec<Event> {

@@ -33,6 +33,12 @@ pub enum RunError {
         /// What was asked for.
         from: u32,
     },
+    /// The guest can't be saved, so there is no way back to an earlier state.
+    #[error("the guest can't be saved: {why}")]
+    Unsaved {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Hint for RunError {
@@ -60,6 +66,9 @@ impl Hint for RunError {
             Self::NoSuchStep { steps, .. } => {
                 format!("give `--from` a number from 1 to {steps}, or leave it out")
             }
+            Self::Unsaved { .. } => {
+                "run the lab again up to the step: `netlab demo LAB --from N`".to_owned()
+            }
         }
     }
 
@@ -69,6 +78,7 @@ impl Hint for RunError {
                 Exit::Usage
             }
             Self::Refused { .. } | Self::Failed { .. } => Exit::GuestDown,
+            Self::Unsaved { .. } => Exit::HostLacks,
             Self::NoSuchStep { .. } => Exit::Usage,
         }
     }

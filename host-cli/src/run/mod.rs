@@ -1,22 +1,30 @@
 //! Runs a lab over an open session: step by step, at the learner's pace, and tells what came of
 //! it. The agent knows nothing of pace; a renderer knows nothing of sessions.
 
+mod back;
 mod clear;
 mod error;
+mod history;
 mod pace;
+mod places;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
-use netlab_protocol::{Event as GuestEvent, Plan, Request, Step, Topology};
+use netlab_protocol::{Event as GuestEvent, Plan, Request, Topology};
 use tokio::time::timeout;
 
 pub use clear::reset;
 pub use error::RunError;
+pub use history::{History, Unsaved};
 pub use pace::{Pace, Paced, Straight};
+pub use places::check_start;
 
 use clear::close;
 use pace::Choice;
+use places::places;
 use tally::Tally;
 
 use crate::agent::Session;
@@ -36,30 +44,61 @@ pub struct Options {
 
 /// A lab that is being run.
 pub struct Run<'a> {
-    session: &'a mut Session,
+    session: Session,
+    history: &'a mut dyn History,
     reporter: &'a Reporter,
     cancel: &'a Cancel,
     plan: Plan,
+    places: Vec<StepPlace>,
+    keep: bool,
+    /// Position of the first step that is run: those before it are in the guest already.
+    begin: usize,
+    /// Position of the step before which the guest is just as it was saved.
+    saved: Option<usize>,
+    /// Why the guest is not saved any more, once it could not be.
+    unsaved: Option<String>,
+    /// What came from the guest between two steps, for the next one to show.
+    early: Vec<GuestEvent>,
 }
 
 impl<'a> Run<'a> {
-    /// Clears what an earlier lab left in the guest and opens this one.
+    /// Brings the guest back to the first step that is shown, if it was saved there; or clears
+    /// what an earlier lab left in the guest, and opens this one.
     ///
     /// # Errors
     /// [`RunError::Refused`] or a lost connection.
     pub async fn open(
-        session: &'a mut Session,
+        session: Session,
+        history: &'a mut dyn History,
         lab: &Lab,
+        options: Options,
         reporter: &'a Reporter,
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
-        if let Some(kept) = session.hello().kept.clone() {
-            reporter.emit(Event::Note {
-                text: format!("clearing away what lab `{kept}` left in the guest"),
-            });
-            reset(session, reporter, cancel).await?;
+        let plan = lab.plan();
+        let places = places(&plan.steps, options.from);
+        let (keep, begin, saved, unsaved, early) = (options.keep, 0, None, None, Vec::new());
+        let mut run = Self {
+            session,
+            history,
+            reporter,
+            cancel,
+            plan,
+            places,
+            keep,
+            begin,
+            saved,
+            unsaved,
+            early,
+        };
+        if run.start_from_saved(options.from).await? {
+            return Ok(run);
         }
-        let mut run = Self { session, reporter, cancel, plan: lab.plan() };
+        let hello = run.session.hello();
+        if let Some(left) = hello.kept.clone().or_else(|| hello.held.clone()) {
+            run.note(format!("clearing away what lab `{left}` left in the guest"));
+            reset(&mut run.session, reporter, cancel).await?;
+        }
         run.take_guest().await?;
         Ok(run)
     }
@@ -82,15 +121,9 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// [`Interrupted`] after the lab has been cleared away; a lost connection.
-    pub async fn finish(
-        mut self,
-        lab: &Lab,
-        options: Options,
-        pace: &mut dyn Pace,
-    ) -> Result<LabSummary, Error> {
+    pub async fn finish(mut self, lab: &Lab, pace: &mut dyn Pace) -> Result<LabSummary, Error> {
         let started = Instant::now();
-        let places = places(&self.plan.steps, options.from);
-        let shown = places.iter().filter(|place| place.number.is_some()).count() as u32;
+        let shown = self.places.iter().filter(|place| place.number.is_some()).count() as u32;
         self.reporter.emit(Event::LabStarted {
             lab: self.plan.lab.clone(),
             title: lab.title.clone(),
@@ -99,7 +132,7 @@ impl<'a> Run<'a> {
             namespaces: self.plan.namespaces.clone(),
         });
         let mut tally = Tally::default();
-        let steps = match self.steps(&places, pace, &mut tally).await {
+        let steps = match self.steps(pace, &mut tally).await {
             Err(error) if self.cancel.is_cancelled() => {
                 self.break_off().await?;
                 return Err(error);
@@ -109,8 +142,8 @@ impl<'a> Run<'a> {
         let topology = self.topology().await?;
         let passed = tally.passed();
         // What failed is left as it is for the learner to look at.
-        let kept = options.keep || !passed;
-        self.cancel.guard(close(self.session, kept, self.reporter)).await?;
+        let kept = self.keep || !passed;
+        self.cancel.guard(close(&mut self.session, kept, self.reporter)).await?;
         let summary = LabSummary {
             lab: self.plan.lab,
             passed,
@@ -125,47 +158,63 @@ impl<'a> Run<'a> {
         Ok(summary)
     }
 
-    async fn steps(
-        &mut self,
-        places: &[StepPlace],
-        pace: &mut dyn Pace,
-        tally: &mut Tally,
-    ) -> Result<Ended, Error> {
-        let mut index = 0;
-        while let Some(&place) = places.get(index) {
-            let step = self.plan.steps[index].clone();
+    async fn steps(&mut self, pace: &mut dyn Pace, tally: &mut Tally) -> Result<Ended, Error> {
+        let mut at = self.begin;
+        while let Some(&place) = self.places.get(at) {
             if !place.quiet {
-                let shown = places[..index].iter().rposition(|place| !place.quiet);
-                match pace.before(&step, place, shown.is_some()).await? {
+                // Only a learner who is asked can come back.
+                if pace.asks() {
+                    self.save(at).await?;
+                }
+                let ways = self.ways(at);
+                match pace.before(&self.plan.steps[at], place, &ways).await? {
                     Choice::Go => {}
                     Choice::Again => {
-                        index = shown.unwrap_or(index);
-                        if !self.rewind(&places[..index], tally).await? {
+                        at = self.shown_before(at).unwrap_or(at);
+                        if !self.rewind(at, tally).await? {
                             return Ok(Ended::Failed);
                         }
+                    }
+                    Choice::Back => {
+                        if let Ok(earlier) = ways.back
+                            && self.return_to(earlier).await?
+                        {
+                            at = earlier;
+                            let number = self.places[at].number.unwrap_or_default();
+                            self.note(format!("the guest is as it was before step {number}"));
+                            tally.forget_from(self.places[at].index);
+                        }
+                        continue;
                     }
                     Choice::Quit => return Ok(Ended::Early),
                     Choice::Interrupt => return Err(Interrupted.into()),
                 }
             }
-            let place = places[index];
-            let step = self.plan.steps[index].clone();
-            if !self.step(&step, place, tally).await? {
+            if !self.step(self.places[at], tally).await? {
                 return Ok(Ended::Failed);
             }
-            index += 1;
+            at += 1;
         }
         Ok(Ended::Last)
     }
 
-    /// Starts over in a clean guest and replays the steps before the one that is wanted again:
+    /// Position of the step that was shown last before `at`.
+    fn shown_before(&self, at: usize) -> Option<usize> {
+        self.places[..at].iter().rposition(|place| !place.quiet)
+    }
+
+    fn note(&self, text: String) {
+        self.reporter.emit(Event::Note { text });
+    }
+
+    /// Starts over in a clean guest and replays the steps before `at`, which is wanted again:
     /// commands that make things can't be run twice. Returns whether all of them passed.
-    async fn rewind(&mut self, before: &[StepPlace], tally: &mut Tally) -> Result<bool, Error> {
-        self.cancel.guard(close(self.session, false, self.reporter)).await?;
+    async fn rewind(&mut self, at: usize, tally: &mut Tally) -> Result<bool, Error> {
+        self.cancel.guard(close(&mut self.session, false, self.reporter)).await?;
         self.take_guest().await?;
-        for &place in before {
-            let step = self.plan.steps[place.index as usize].clone();
-            if !self.step(&step, StepPlace { quiet: true, ..place }, tally).await? {
+        for earlier in 0..at {
+            let place = self.places[earlier];
+            if !self.step(StepPlace { quiet: true, ..place }, tally).await? {
                 return Ok(false);
             }
         }
@@ -173,14 +222,14 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one step and returns whether it passed.
-    async fn step(
-        &mut self,
-        step: &Step,
-        place: StepPlace,
-        tally: &mut Tally,
-    ) -> Result<bool, Error> {
+    async fn step(&mut self, place: StepPlace, tally: &mut Tally) -> Result<bool, Error> {
+        let step = &self.plan.steps[place.index as usize];
         let (title, why) = (step.title.clone(), step.why.clone());
         self.reporter.emit(Event::StepStarted { step: place, title: title.clone(), why });
+        for event in self.early.drain(..) {
+            self.reporter.emit(Event::Guest { event, quiet: place.quiet });
+        }
+        self.saved = None;
         self.session.send(&Request::Step { index: place.index }).await?;
         tally.begin();
         loop {
@@ -206,8 +255,7 @@ impl<'a> Run<'a> {
             match self.cancel.guard(self.session.next()).await? {
                 GuestEvent::Topology(topology) => return Ok(Some(topology)),
                 GuestEvent::Failed(failure) => {
-                    let text = format!("no diagram: {failure}");
-                    self.reporter.emit(Event::Note { text });
+                    self.note(format!("no diagram: {failure}"));
                     return Ok(None);
                 }
                 // What a background command of the lab prints meanwhile.
@@ -218,11 +266,10 @@ impl<'a> Run<'a> {
 
     /// Ends the lab after an interruption. The session answers even while a step runs.
     async fn break_off(&mut self) -> Result<(), Error> {
-        match timeout(BREAK_OFF_LIMIT, close(self.session, false, self.reporter)).await {
+        match timeout(BREAK_OFF_LIMIT, close(&mut self.session, false, self.reporter)).await {
             Ok(closed) => closed.map(drop),
             Err(_) => {
-                let text = "the guest still clears the lab away; it goes on without us".to_owned();
-                self.reporter.emit(Event::Note { text });
+                self.note("the guest still clears the lab away; it goes on without us".to_owned());
                 Ok(())
             }
         }
@@ -233,62 +280,10 @@ impl<'a> Run<'a> {
 /// too, once the connection ends.
 const BREAK_OFF_LIMIT: Duration = Duration::from_secs(30);
 
-/// Checks that a lab has the step that a run is to start from.
-///
-/// # Errors
-/// [`RunError::NoSuchStep`].
-pub fn check_start(lab: &Lab, from: u32) -> Result<(), RunError> {
-    let steps = lab.shown_steps() as u32;
-    if from > steps {
-        return Err(RunError::NoSuchStep { lab: lab.id.clone(), steps, from });
-    }
-    Ok(())
-}
-
 /// How the steps came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Last,
     Early,
     Failed,
-}
-
-/// Numbers the steps that are shown, and marks those that `from` only replays.
-fn places(steps: &[Step], from: u32) -> Vec<StepPlace> {
-    let mut number = 0;
-    let place = |(index, step): (usize, &Step)| {
-        if !step.quiet {
-            number += 1;
-        }
-        let shown = (!step.quiet).then_some(number);
-        let quiet = step.quiet || number < from;
-        StepPlace { index: index as u32, number: shown, quiet }
-    };
-    steps.iter().enumerate().map(place).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(quiet: bool) -> Step {
-        let (title, why) = (String::new(), String::new());
-        Step { title, why, quiet, actions: Vec::new(), counterfactuals: Vec::new() }
-    }
-
-    #[test]
-    fn quiet_steps_have_no_number_and_steps_before_from_are_replayed_quietly() {
-        let steps = [step(true), step(false), step(false), step(true), step(false)];
-        let seen: Vec<_> = places(&steps, 2).iter().map(|p| (p.index, p.number, p.quiet)).collect();
-        assert_eq!(
-            seen,
-            [
-                (0, None, true),
-                (1, Some(1), true),
-                (2, Some(2), false),
-                (3, None, true),
-                (4, Some(3), false)
-            ]
-        );
-    }
 }

@@ -22,22 +22,32 @@ pub enum Choice {
     Go,
     /// Run the one before once more.
     Again,
+    /// Bring the guest back as it was before the step that was shown last.
+    Back,
     /// End the lab here.
     Quit,
     /// The learner pressed Ctrl-C.
     Interrupt,
 }
 
+/// The ways back at the start of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ways {
+    /// Whether there is a step to run once more.
+    pub again: bool,
+    /// Position of the step that a saved guest leads back to, or why there is none.
+    pub back: Result<usize, String>,
+}
+
 /// Decides when a step may begin.
 #[async_trait]
 pub trait Pace: Send {
-    /// Asks whether to go on. `can_repeat` says whether there is a step to run once more.
-    async fn before(
-        &mut self,
-        step: &Step,
-        place: StepPlace,
-        can_repeat: bool,
-    ) -> Result<Choice, Error>;
+    /// Says whether anybody will be asked before the next step.
+    fn asks(&self) -> bool;
+
+    /// Asks whether to go on.
+    async fn before(&mut self, step: &Step, place: StepPlace, ways: &Ways)
+    -> Result<Choice, Error>;
 }
 
 /// Runs straight through.
@@ -45,7 +55,11 @@ pub struct Straight;
 
 #[async_trait]
 impl Pace for Straight {
-    async fn before(&mut self, _: &Step, _: StepPlace, _: bool) -> Result<Choice, Error> {
+    fn asks(&self) -> bool {
+        false
+    }
+
+    async fn before(&mut self, _: &Step, _: StepPlace, _: &Ways) -> Result<Choice, Error> {
         Ok(Choice::Go)
     }
 }
@@ -106,22 +120,21 @@ impl Paced {
 
 #[async_trait]
 impl Pace for Paced {
+    fn asks(&self) -> bool {
+        !self.rest
+    }
+
     async fn before(
         &mut self,
         step: &Step,
         place: StepPlace,
-        can_repeat: bool,
+        ways: &Ways,
     ) -> Result<Choice, Error> {
         if self.rest {
             return Ok(Choice::Go);
         }
-        let again = if can_repeat { ", a again" } else { "" };
-        let number = place.number.unwrap_or_default();
         let shell_place = first_place(step);
-        // The heading comes with the step: the question has to fit on one row to be wiped again.
-        let question = format!(
-            "  Enter: step {number} (r the rest, s shell in {shell_place}{again}, q quit) "
-        );
+        let question = question(place.number.unwrap_or_default(), &shell_place, ways);
         loop {
             crate::report::prompt::ask(&question);
             let key = self.key().await?;
@@ -132,7 +145,13 @@ impl Pace for Paced {
                     self.rest = true;
                     return Ok(Choice::Go);
                 }
-                KeyCode::Char('a') if can_repeat => return Ok(Choice::Again),
+                KeyCode::Char('a') if ways.again => return Ok(Choice::Again),
+                KeyCode::Char('b') => match &ways.back {
+                    Ok(_) => return Ok(Choice::Back),
+                    Err(why) => {
+                        self.reporter.emit(Event::Note { text: format!("can't go back: {why}") });
+                    }
+                },
                 KeyCode::Char('q') => return Ok(Choice::Quit),
                 KeyCode::Char('s') => {
                     if let Err(error) = self.shell(&shell_place).await {
@@ -144,6 +163,14 @@ impl Pace for Paced {
             }
         }
     }
+}
+
+/// The question before a step, with the keys that lead somewhere. The heading comes with the step:
+/// the question has to fit on one row to be wiped again.
+fn question(number: u32, shell_place: &Place, ways: &Ways) -> String {
+    let again = if ways.again { ", a again" } else { "" };
+    let back = if ways.back.is_ok() { ", b back" } else { "" };
+    format!("  Enter: step {number} (r the rest, s shell in {shell_place}{again}{back}, q quit) ")
 }
 
 /// Where a learner would look around before a step: where its first command runs.
@@ -192,4 +219,23 @@ fn wait_for_key(cancel: &Cancel) -> Result<KeyCode, KeyError> {
         }
     }
     Ok(KeyCode::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_shows_only_the_keys_that_lead_somewhere() {
+        let no = || Err("this is the first step".to_owned());
+        for (again, back, asked) in [
+            (false, no(), "  Enter: step 2 (r the rest, s shell in red, q quit) "),
+            (true, no(), "  Enter: step 2 (r the rest, s shell in red, a again, q quit) "),
+            (true, Ok(0), "  Enter: step 2 (r the rest, s shell in red, a again, b back, q quit) "),
+        ] {
+            let place = Place::from("red".to_owned());
+            assert_eq!(question(2, &place, &Ways { again, back }), asked);
+            assert!(asked.len() < 80, "it fits on one row");
+        }
+    }
 }

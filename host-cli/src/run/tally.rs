@@ -48,6 +48,11 @@ impl Tally {
         summary
     }
 
+    /// Forgets the results of a step and those after it: the guest is as it was before.
+    pub(super) fn forget_from(&mut self, step: u32) {
+        self.steps.retain(|earlier| earlier.step.index < step);
+    }
+
     pub(super) fn passed(&self) -> bool {
         self.steps.iter().all(|step| step.passed)
     }

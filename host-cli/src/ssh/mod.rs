@@ -30,10 +30,41 @@ use crate::provider::Endpoint;
 /// # Errors
 /// No connection, no such namespace, or a connection that is lost meanwhile.
 pub async fn exec(endpoint: &Endpoint, place: &Place, words: &[String]) -> Result<u8, SshError> {
+    let channel = start(endpoint, place, words).await?;
+    let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
+    relay::relay(channel, stdin, stdout, tokio::io::stderr()).await
+}
+
+/// What a command in the guest wrote, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// Exit status, or 128 + N if signal N ended it.
+    pub status: u8,
+    /// Bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// Bytes of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a command in the guest without input and keeps what it writes.
+///
+/// # Errors
+/// As [`exec`].
+pub async fn capture(
+    endpoint: &Endpoint,
+    place: &Place,
+    words: &[String],
+) -> Result<Captured, SshError> {
+    let channel = start(endpoint, place, words).await?;
+    let mut captured = Captured::default();
+    let (stdout, stderr) = (&mut captured.stdout, &mut captured.stderr);
+    captured.status = relay::relay(channel, tokio::io::empty(), stdout, stderr).await?;
+    Ok(captured)
+}
+
+async fn start(endpoint: &Endpoint, place: &Place, words: &[String]) -> Result<Channel, SshError> {
     let line = command::line(place, words)?;
     let connection = Connection::open(endpoint).await?;
     command::check_place(&connection, place).await?;
-    let channel = connection.exec(&line).await?;
-    let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
-    relay::relay(channel, stdin, stdout, tokio::io::stderr()).await
+    connection.exec(&line).await
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use netlab_protocol::{Decoder, Event, Request, encode};
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{ChannelId, Sig};
@@ -27,7 +28,12 @@ pub struct Guest {
     pub allowed: PublicKey,
     /// What the command `agent` prints before it closes, and how it ends.
     pub agent: Vec<u8>,
+    /// What the command `agent` answers to each request, if it lives on.
+    pub answers: Option<Answers>,
 }
+
+/// Says what an agent answers to a request.
+pub type Answers = Arc<dyn Fn(&Request) -> Vec<Event> + Send + Sync>;
 
 impl Guest {
     /// A guest as it should be.
@@ -37,7 +43,8 @@ impl Guest {
         paths.create_folder().unwrap();
         let keys = InstanceKeys::ensure(&paths).unwrap();
         let allowed = PublicKey::from_openssh(&keys.authorized_key().unwrap()).unwrap();
-        Self { paths, _folder: folder, host_key: keys.host_key(), allowed, agent: Vec::new() }
+        let (host_key, agent) = (keys.host_key(), Vec::new());
+        Self { paths, _folder: folder, host_key, allowed, agent, answers: None }
     }
 
     /// Another key than any of the guest's.
@@ -72,6 +79,8 @@ pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
     let server = Server {
         allowed: guest.allowed.clone(),
         agent: guest.agent.clone(),
+        answers: guest.answers.clone(),
+        requests: Decoder::default(),
         running: HashMap::new(),
     };
     tokio::spawn(async move {
@@ -86,6 +95,8 @@ pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
 struct Server {
     allowed: PublicKey,
     agent: Vec<u8>,
+    answers: Option<Answers>,
+    requests: Decoder,
     running: HashMap<ChannelId, String>,
 }
 
@@ -140,6 +151,7 @@ impl server::Handler for Server {
             }
             "vanish" => session.close(channel)?,
             "cat" => {}
+            _ if self.answers.is_some() => session.data(channel, self.agent.clone())?,
             _ => {
                 session.data(channel, self.agent.clone())?;
                 session.extended_data(channel, 1, b"the agent's last words\n".to_vec())?;
@@ -158,6 +170,13 @@ impl server::Handler for Server {
     ) -> Result<(), russh::Error> {
         if self.running.get(&channel).is_some_and(|line| line == "cat") {
             session.data(channel, data.to_vec())?;
+        } else if let Some(answers) = &self.answers {
+            self.requests.push(data);
+            while let Some(request) = self.requests.message::<Request>().unwrap() {
+                for event in answers(&request) {
+                    session.data(channel, encode(&event).unwrap())?;
+                }
+            }
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod custom_labs;
 mod demos;
 mod faults;
 mod fresh;
+mod group;
 mod leftovers;
 mod running;
 mod terminal;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 8] = [
+    let groups: [(&str, &[(&str, Body)]); 9] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
         ("fresh", fresh::TRIALS),
+        ("group", group::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
     ];

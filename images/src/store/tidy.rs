@@ -47,15 +47,19 @@ pub fn images(current: &Image, arch: &str, progress: &dyn Progress) -> Result<()
         if !other || !is_old(&path.join(RECORD_FILE))? {
             continue;
         }
-        // Under its new name it is nobody's image, and goes whole or with the next build. Windows
-        // renames no folder with open files: then a guest still runs from it.
-        let leaving = folder.join(format!("{UNFINISHED_PREFIX}{name}"));
-        let removed = fs::rename(&path, &leaving).and_then(|()| fs::remove_dir_all(&leaving));
-        if let Err(error) = removed {
+        if let Err(error) = remove_image(folder, &name) {
             note(&path, &error, progress);
         }
     }
     Ok(())
+}
+
+/// Removes an image.
+pub fn remove_image(folder: &Path, name: &str) -> io::Result<()> {
+    // Under its new name it is nobody's image, and goes whole or with the next build. Windows
+    // renames no folder with open files: then a guest still runs from it.
+    let leaving = folder.join(format!("{UNFINISHED_PREFIX}{name}"));
+    fs::rename(folder.join(name), &leaving).and_then(|()| fs::remove_dir_all(&leaving))
 }
 
 /// Removes the old packages that are not in the lock.
@@ -66,8 +70,7 @@ pub fn packages(
 ) -> Result<(), StoreError> {
     let locked: HashSet<&str> = locked.iter().map(|package| package.sha256.as_str()).collect();
     for (name, path) in entries(folder)? {
-        let digest = name.strip_suffix(".deb").or_else(|| name.strip_suffix(".part"));
-        if digest.is_none_or(|digest| locked.contains(digest)) || !is_old(&path)? {
+        if package_digest(&name).is_none_or(|digest| locked.contains(digest)) || !is_old(&path)? {
             continue;
         }
         if let Err(error) = fs::remove_file(&path) {
@@ -77,7 +80,13 @@ pub fn packages(
     Ok(())
 }
 
-fn entries(folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>, StoreError> {
+/// The digest in the name of a package's file, whole or not; `None` of any other file.
+pub fn package_digest(name: &str) -> Option<&str> {
+    name.strip_suffix(".deb").or_else(|| name.strip_suffix(".part"))
+}
+
+/// What is in a folder.
+pub fn entries(folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>, StoreError> {
     let reading = |source| file_error("read", folder, source);
     let entries = fs::read_dir(folder).map_err(reading)?;
     entries
@@ -98,7 +107,8 @@ fn is_old(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn note(path: &Path, error: &io::Error, progress: &dyn Progress) {
+/// Tells what can't be removed.
+pub fn note(path: &Path, error: &io::Error, progress: &dyn Progress) {
     let text = format!("`{}` is not needed any more and can't be removed: {error}", path.display());
     progress.event(ProgressEvent::Note(text));
 }

@@ -17,7 +17,8 @@ use crate::platform::{Architecture, Installer, Platform};
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// A QEMU that netlab can use.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Qemu {
     /// The program.
     pub path: PathBuf,
@@ -35,12 +36,24 @@ pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu,
     let path = locate(named, guest)?;
     let version = ask_version(&path).await?;
     let path = check(path, version, install_line(guest))?;
+    let modified = modified(&path);
+    Ok(Qemu { path, version, modified })
+}
+
+/// When a file was last changed, in seconds since 1970; 0 if the system doesn't say.
+pub fn modified(path: &Path) -> u64 {
     let modified = path.metadata().and_then(|metadata| metadata.modified());
-    let modified = modified
+    modified
         .ok()
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
-        .map_or(0, |age| age.as_secs());
-    Ok(Qemu { path, version, modified })
+        .map_or(0, |age| age.as_secs())
+}
+
+impl Qemu {
+    /// Whether it has been neither removed nor replaced.
+    pub fn is_still_there(&self) -> bool {
+        self.path.is_file() && modified(&self.path) == self.modified
+    }
 }
 
 /// The first package manager of this host that can install QEMU.

@@ -28,11 +28,13 @@ use crate::report::{Event, Phase, Reporter};
 /// its ingredients are the same.
 const FORMAT: u32 = 1;
 
-/// Time for the guest to give up what makes it an instance: 0.3 s under emulation.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// Time for the guest to give up what makes it an instance, for which it overwrites all of its free
+/// memory: 5 s under emulation, and several times that where the disk of the memory file is slow.
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Disk space beside the guest's memory, for its state, in MiB.
-const STATE_MIB: u64 = 64;
+/// Disk space beside the guest's whole memory, in MiB: for its state, and for the copy of what is
+/// not zeros in the memory.
+const COPY_MIB: u64 = 256;
 
 /// A template that is wanted.
 pub struct Making<'a> {
@@ -76,7 +78,9 @@ impl Making<'_> {
             return Ok(Ok(template));
         }
         let workshop = self.provider.home.workshop();
-        workshop.check_socket_length(Platform::HOST)?;
+        if let Err(error) = workshop.check_socket_length(Platform::HOST) {
+            return Ok(Err(NoTemplate::Reason(error.to_string())));
+        }
         let lock = InstanceLock::acquire(&workshop, Patience::Wait(self.reporter)).await?;
         // Another netlab may have made it while we waited.
         match templates.find(&key)? {
@@ -92,8 +96,22 @@ impl Making<'_> {
             self.note(text);
         }
         let made = self.make(&lock, &templates, &key, workshop).await?;
+        for text in templates.tidy()? {
+            self.note(text);
+        }
         lock.remove_instance()?;
         Ok(made)
+    }
+
+    /// The template, if it has been made.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn found(&self) -> Result<Option<Template>, TemplateError> {
+        Ok(match self.templates().find(&self.key()?)? {
+            Found::Whole(template) => Some(template),
+            Found::Absent | Found::Broken { .. } => None,
+        })
     }
 
     /// Throws away a template that has turned out to be damaged.
@@ -154,7 +172,7 @@ impl Making<'_> {
             Ok(draft) => draft,
             Err(error) => return Ok(Err(error.into())),
         };
-        let needed = u64::from(MEMORY_MIB) + STATE_MIB;
+        let needed = u64::from(MEMORY_MIB) + COPY_MIB;
         let free = room::available_disk_mib(draft.folder())?;
         if free < needed {
             let folder = draft.folder().display();

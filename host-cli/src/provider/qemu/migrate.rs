@@ -16,6 +16,10 @@ use crate::platform::{self, Listener};
 /// Time for QEMU to connect, and to say at the end that all went well.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// Longest time that a guest runs on while its state is written: one that changes its memory faster
+/// than it can be written would never be done.
+const RUNS_ON_AT_MOST: Duration = Duration::from_secs(4);
+
 /// Time between two questions how far QEMU has come.
 const ASK_EVERY: Duration = Duration::from_millis(1);
 
@@ -34,9 +38,26 @@ pub enum Contents {
 /// Stops a guest and writes its state to `sink`. It stays stopped.
 ///
 /// # Errors
+/// What [`save_running`] says.
+pub async fn save(
+    client: &mut Qmp,
+    socket: &Path,
+    contents: Contents,
+    sink: &mut (dyn AsyncWrite + Send + Unpin),
+    target: &Path,
+) -> Result<(), QemuError> {
+    let failed = |source| QemuError::Control { doing: "can't save the guest's state", source };
+    client.stop().await.map_err(failed)?;
+    save_running(client, socket, contents, sink, target).await
+}
+
+/// Writes a guest's state to `sink` while it runs: what it changes meanwhile is written once more,
+/// and it stands still for the last of it and from then on. QEMU lets it run on after an error.
+///
+/// # Errors
 /// [`QemuError::Control`], [`QemuError::NotSaved`], [`QemuError::File`] for what `sink` says, with
 /// `target` as its name.
-pub async fn save(
+pub async fn save_running(
     client: &mut Qmp,
     socket: &Path,
     contents: Contents,
@@ -46,7 +67,6 @@ pub async fn save(
     let failed = |source| QemuError::Control { doing: "can't save the guest's state", source };
     let socket = Socket::at(socket)?;
     let listener = Listener::bind(&socket.address()).map_err(socket.failed("listen at"))?;
-    client.stop().await.map_err(failed)?;
     client.leave_out_memory(contents == Contents::Devices).await.map_err(failed)?;
     client.migrate(&socket.uri()).await.map_err(failed)?;
     let Ok(connection) = timeout(ANSWER_WITHIN, listener.accept()).await else {
@@ -58,7 +78,14 @@ pub async fn save(
         copy_buf(&mut state, sink).await?;
         sink.flush().await
     };
-    let written = write.await;
+    let mut write = std::pin::pin!(write);
+    let written = match timeout(RUNS_ON_AT_MOST, &mut write).await {
+        Ok(written) => written,
+        Err(_) => {
+            client.stop().await.map_err(failed)?;
+            write.await
+        }
+    };
     written.map_err(|source| QemuError::File {
         action: "write",
         path: target.to_owned(),

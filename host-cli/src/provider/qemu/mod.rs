@@ -9,6 +9,7 @@ pub mod trial;
 
 mod boot;
 mod channel;
+pub mod checkpoint;
 mod command;
 mod console;
 pub mod discover;
@@ -44,6 +45,7 @@ use self::channel::BootChannel;
 use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
+use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use super::{Endpoint, LogFile, Provider, Status, Tier};
 use crate::cli::Options;
 use crate::context::Context;
@@ -276,7 +278,7 @@ impl Provider for QemuProvider {
         };
         // All that can fail without the old guest is tried before that ends.
         let prepared = self.prepare(reporter, begun).await?;
-        if !self.starts_from_saved(&prepared)? {
+        if self.saved_tier(&prepared)?.is_none() {
             return Ok(None);
         }
         // By force: nothing in it is to be kept.
@@ -322,6 +324,8 @@ impl Provider for QemuProvider {
             ended.push(format!("guest `{}` (QEMU, pid {pid})", self.paths.name()));
         }
         lock.remove_instance()?;
+        // Their lab was in the guest.
+        self.shelf().forget(&Forget::Steps)?;
         Ok(ended)
     }
 
@@ -336,6 +340,26 @@ impl Provider for QemuProvider {
             LogFile { name: "serial", path: self.paths.serial_log() },
             LogFile { name: "qemu", path: self.paths.qemu_log() },
         ]
+    }
+
+    async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {
+        self.save_guest(wanted, reporter).await
+    }
+
+    async fn back(&self, label: Option<&Label>, reporter: &Reporter) -> Result<Back, Error> {
+        self.bring_back(label, reporter).await
+    }
+
+    fn unsavable(&self) -> Option<String> {
+        self.unavailable(None).map(str::to_owned)
+    }
+
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        Ok(self.shelf().list()?)
+    }
+
+    fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error> {
+        Ok(self.shelf().forget(which)?)
     }
 }
 

@@ -8,24 +8,21 @@ use async_compression::Level;
 use async_compression::tokio::bufread::ZstdDecoder;
 use async_compression::tokio::write::ZstdEncoder;
 use tokio::fs::File;
-use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufReader};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// A packed file that is being written.
-pub type Packing = ZstdEncoder<File>;
-
-/// Packs what is written to it into a file.
-pub fn packing(file: File) -> Packing {
-    ZstdEncoder::with_quality(file, Level::Fastest)
+/// Packs what is written to it into a file, or into what makes something of one.
+pub fn packing<W: AsyncWrite>(sink: W) -> ZstdEncoder<W> {
+    ZstdEncoder::with_quality(sink, Level::Fastest)
 }
 
 /// Writes the end of a packed file, without which it is a cut one.
 ///
 /// # Errors
 /// What the system says.
-pub async fn finish(mut packing: Packing) -> io::Result<()> {
+pub async fn finish(mut packing: ZstdEncoder<impl AsyncWrite + Unpin>) -> io::Result<()> {
     packing.shutdown().await
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::time::{Instant, timeout_at};
 
+use super::version::Version;
 use crate::platform::{self, Connection};
 
 /// Time for QEMU to answer: its main loop answers in milliseconds unless it is stopped or stuck.
@@ -64,6 +65,10 @@ pub enum Migration {
 /// A client of a running QEMU.
 pub struct Qmp<S = Connection> {
     stream: BufStream<S>,
+    /// When the guest came to stand still, in QEMU's time.
+    stands_since: Option<Duration>,
+    /// How long the guest stood still last.
+    stood: Option<Duration>,
 }
 
 impl Qmp {
@@ -82,7 +87,8 @@ impl Qmp {
 impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     /// Reads the greeting and leaves the negotiation mode.
     async fn handshake(stream: S) -> Result<Self, QmpError> {
-        let mut client = Self { stream: BufStream::new(stream) };
+        let stream = BufStream::new(stream);
+        let mut client = Self { stream, stands_since: None, stood: None };
         let greeting = client.line("greeting", Instant::now() + ANSWER_WITHIN).await?;
         if greeting.get("QMP").is_none() {
             return Err(unexpected("greeting", &greeting));
@@ -107,6 +113,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     pub async fn status(&mut self) -> Result<String, QmpError> {
         let answer = self.execute("query-status", json!({})).await?;
         text(&answer, "status").ok_or_else(|| unexpected("query-status", &answer))
+    }
+
+    /// The version of the QEMU that runs, which may not be that of its file any more.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn version(&mut self) -> Result<Version, QmpError> {
+        let answer = self.execute("query-version", json!({})).await?;
+        let number = |field| {
+            answer.get("qemu")?.get(field)?.as_u64().and_then(|number| u16::try_from(number).ok())
+        };
+        match (number("major"), number("minor"), number("micro")) {
+            (Some(major), Some(minor), Some(micro)) => Ok(Version(major, minor, micro)),
+            _ => Err(unexpected("query-version", &answer)),
+        }
+    }
+
+    /// How long the guest stood still last, as QEMU's own events tell it, if it did since this
+    /// client is connected.
+    pub fn stood_still(&self) -> Option<Duration> {
+        self.stood
     }
 
     /// The port on the host that leads to port 22 of the guest.
@@ -213,6 +240,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
             if answer.get("event").is_none() {
                 return Err(unexpected(command, &answer));
             }
+            self.hear(&answer);
+        }
+    }
+
+    /// Takes note of an event.
+    fn hear(&mut self, event: &Value) {
+        let at = |field| event.get("timestamp")?.get(field)?.as_u64();
+        let (Some(seconds), Some(micros)) = (at("seconds"), at("microseconds")) else {
+            return;
+        };
+        let at = Duration::from_secs(seconds) + Duration::from_micros(micros);
+        match text(event, "event").as_deref() {
+            Some("STOP") => self.stands_since = Some(at),
+            Some("RESUME") => {
+                let since = self.stands_since.take();
+                self.stood = since.map(|since| at.saturating_sub(since)).or(self.stood);
+            }
+            _ => {}
         }
     }
 
@@ -299,6 +344,24 @@ mod tests {
         );
         let error = played(&[r#"{"QMP": {}}"#]).await.err().unwrap();
         assert_eq!(error.to_string(), "QEMU's control channel broke at `qmp_capabilities`");
+    }
+
+    #[tokio::test]
+    async fn the_time_for_which_a_guest_stood_still_is_read_from_events() {
+        let mut client = played(&[
+            r#"{"QMP": {}}"#,
+            r#"{"return": {}}"#,
+            "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 7, \"microseconds\": 900000}}\n\
+             {\"return\": {\"status\": \"completed\"}}",
+            "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 8, \"microseconds\": 1}}\n\
+             {\"return\": {}}",
+        ])
+        .await
+        .unwrap();
+        assert_eq!(client.migration().await.unwrap(), Migration::Completed);
+        assert_eq!(client.stood_still(), None);
+        client.go_on().await.unwrap();
+        assert_eq!(client.stood_still(), Some(Duration::from_micros(100_001)));
     }
 
     #[test]

@@ -136,17 +136,11 @@ fn impossible(tier: Tier, platform: Platform, accelerator: Accelerator) -> Optio
 mod tests {
     use super::*;
     use crate::provider::qemu::Version;
+    use crate::provider::qemu::discover::Qemu;
 
     fn tiers(home: &Home) -> Tiers {
-        let here = Circumstances {
-            accelerator: Accelerator::Tcg,
-            qemu: "/usr/bin/qemu-system-x86_64".into(),
-            version: Version(7, 2, 22),
-            modified: 1,
-            processor: "A processor".to_owned(),
-            host_kernel: "6.1.0".to_owned(),
-            image: "a".to_owned(),
-        };
+        let qemu = Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 };
+        let here = Circumstances::here(Accelerator::Tcg, &qemu, "a").unwrap();
         Tiers::of(home, Accelerator::Tcg, here)
     }
 

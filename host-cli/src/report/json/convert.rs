@@ -9,8 +9,11 @@ use netlab_protocol::{
     Event as GuestEvent, Exit, Failure, Interface, Stream, Topology, Verdict, Witness,
 };
 
-use super::line::{Body, JsonInterface, JsonNamespace, JsonPeer, JsonPort, JsonSwitch, StepResult};
-use crate::report::{LabSummary, StepSummary};
+use super::line::{
+    Body, JsonInterface, JsonMember, JsonNamespace, JsonPeer, JsonPort, JsonSwitch, StepResult,
+};
+use crate::provider::Tier;
+use crate::report::{LabSummary, Member, MemberState, StepSummary};
 
 /// What the guest said, if it isn't told by an event of the host already.
 pub(super) fn guest(step: Option<u32>, event: &GuestEvent) -> Option<Body<'_>> {
@@ -112,6 +115,30 @@ fn failure(step: Option<u32>, failure: &Failure) -> Body<'_> {
     };
     let (code, signal, timed_out) = exit.map_or((None, None, false), parts);
     Body::Failure { step, message, line, place, text, expected, code, signal, timed_out }
+}
+
+/// What came of a guest of a group. The state is one word, since programs compare it.
+pub(super) fn member(member: &Member) -> JsonMember<'_> {
+    JsonMember {
+        name: &member.name,
+        state: match member.state {
+            MemberState::Up => "up",
+            MemberState::WasUp => "was_up",
+            MemberState::Failed => "failed",
+            MemberState::NotStarted => "not_started",
+        },
+        address: member.address.as_deref(),
+        start: member.tier.map(Tier::name),
+        millis: member.took.map(millis),
+        problem: member.problem.as_deref(),
+    }
+}
+
+/// What came of a group.
+pub(super) fn group(members: &[Member], took: Duration) -> Body<'_> {
+    let members: Vec<_> = members.iter().map(member).collect();
+    let up = members.iter().filter(|member| member.address.is_some()).count();
+    Body::Group { up, total: members.len(), millis: millis(took), members }
 }
 
 /// What came of a step.

@@ -41,6 +41,20 @@ pub(super) enum Body<'a> {
         address: &'a str,
         millis: u64,
     },
+    GroupProgress {
+        up: usize,
+        starting: usize,
+        failed: usize,
+        total: usize,
+        millis: u64,
+    },
+    Member(JsonMember<'a>),
+    Group {
+        up: usize,
+        total: usize,
+        millis: u64,
+        members: Vec<JsonMember<'a>>,
+    },
     Lab {
         lab: &'a str,
         title: &'a str,
@@ -142,6 +156,17 @@ pub(super) enum Body<'a> {
         hint: &'a str,
         exit: u8,
     },
+}
+
+/// What came of a guest of a group.
+#[derive(Serialize)]
+pub(super) struct JsonMember<'a> {
+    pub(super) name: &'a str,
+    pub(super) state: &'a str,
+    pub(super) address: Option<&'a str>,
+    pub(super) start: Option<&'a str>,
+    pub(super) millis: Option<u64>,
+    pub(super) problem: Option<&'a str>,
 }
 
 /// What came of a step.

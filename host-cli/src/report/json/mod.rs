@@ -76,6 +76,12 @@ impl Renderer for JsonRenderer {
                 address,
                 millis: convert::millis(*took),
             },
+            &Event::GroupProgress { up, starting, failed, total, since_start } => {
+                let millis = convert::millis(since_start);
+                Body::GroupProgress { up, starting, failed, total, millis }
+            }
+            Event::Member { member } => Body::Member(convert::member(member)),
+            Event::GroupEnded { members, took } => convert::group(members, *took),
             Event::LabStarted { lab, title, summary, steps, namespaces } => {
                 Body::Lab { lab, title, summary, steps: *steps, namespaces }
             }

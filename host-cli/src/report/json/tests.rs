@@ -92,3 +92,25 @@ fn a_download_is_told_once_a_second_and_at_its_end() {
         [due(false, 0), due(false, 999), due(false, 1000), due(false, 1500), due(true, 1600)];
     assert_eq!(told, [true, false, true, false, true]);
 }
+
+#[test]
+fn a_group_is_told_guest_by_guest_and_whole_at_the_end() {
+    let lines = parsed(&sample::group());
+    let progress = json!({
+        "v": 1, "event": "group_progress", "up": 0, "starting": 1, "failed": 0, "total": 3,
+        "millis": 0,
+    });
+    let failed = json!({
+        "name": "seat-02", "state": "failed", "address": null, "start": null, "millis": 6500,
+        "problem": "stuck in phase `kernel`",
+    });
+    assert_eq!(lines[0], progress);
+    assert_eq!((&lines[2]["event"], &lines[2]["problem"]), (&json!("member"), &failed["problem"]));
+    let group = lines.last().unwrap();
+    assert_eq!(
+        (&group["event"], &group["up"], &group["total"], &group["millis"]),
+        (&json!("group"), &json!(2), &json!(3), &json!(8300))
+    );
+    assert_eq!(group["members"][1], failed);
+    assert_eq!(group["members"][2]["state"], json!("was_up"));
+}

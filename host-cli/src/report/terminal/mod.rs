@@ -4,6 +4,7 @@
 mod command;
 mod download;
 mod escape;
+mod group;
 mod output;
 mod page;
 mod progress;
@@ -189,6 +190,16 @@ impl Renderer for TerminalRenderer {
                 let came = if *attached { "was up, reached in" } else { "up in" };
                 let line = format!("guest {came} {took} ({accelerator}, {tier}) {dot} {address}");
                 self.progress.ready(&line)
+            }
+            Event::GroupProgress { up, starting, failed, total, since_start } => {
+                let line = group::progress(*up, *starting, *failed, *total);
+                self.progress.group(&line, *since_start, now)
+            }
+            // The line of progress counts it, and the table says the rest.
+            Event::Member { .. } => Ok(()),
+            Event::GroupEnded { members, took } => {
+                self.progress.ready(&group::ended(members, *took))?;
+                self.write(&group::table(members))
             }
             Event::LabStarted { title, summary, steps, namespaces, .. } => {
                 self.steps = *steps;

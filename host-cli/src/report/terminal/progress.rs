@@ -16,6 +16,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Time between two lines about a download in a pipe.
 const DOWNLOAD_LINES: Duration = Duration::from_secs(5);
 
+/// Time between two lines about a group in a pipe.
+const GROUP_LINES: Duration = Duration::from_secs(5);
+
 /// Columns of a phase's name in a pipe: `network` is the longest.
 const PHASE: usize = 8;
 
@@ -32,8 +35,8 @@ pub(super) struct Progress {
 enum Mode {
     /// One line that is redrawn; none while nothing goes on.
     Live(Option<ProgressBar>),
-    /// A line for what is over. When the last one about a download was written.
-    Lines { last_download: Option<Instant> },
+    /// A line for what is over. When the last ones about a download and a group were written.
+    Lines { last_download: Option<Instant>, last_group: Option<Instant> },
 }
 
 impl Progress {
@@ -44,7 +47,11 @@ impl Progress {
         columns: usize,
         separator: &'static str,
     ) -> Self {
-        let mode = if redrawn { Mode::Live(None) } else { Mode::Lines { last_download: None } };
+        let mode = if redrawn {
+            Mode::Live(None)
+        } else {
+            Mode::Lines { last_download: None, last_group: None }
+        };
         Self { stderr, mode, started: None, meter: None, columns, separator }
     }
 
@@ -98,7 +105,7 @@ impl Progress {
                 self.live(now, &text);
                 Ok(())
             }
-            Mode::Lines { last_download } => {
+            Mode::Lines { last_download, .. } => {
                 let due = last_download.is_none_or(|last| now - last >= DOWNLOAD_LINES);
                 if due || done >= total {
                     *last_download = Some(now);
@@ -122,6 +129,30 @@ impl Progress {
         }
     }
 
+    /// A group of guests is so far, so long after its start.
+    pub(super) fn group(
+        &mut self,
+        text: &str,
+        since_start: Duration,
+        now: Instant,
+    ) -> io::Result<()> {
+        self.meter = None;
+        self.started.get_or_insert(now);
+        match &mut self.mode {
+            Mode::Live(_) => {
+                self.live(now, text);
+                Ok(())
+            }
+            Mode::Lines { last_group, .. } => {
+                if last_group.is_some_and(|last| now - last < GROUP_LINES) {
+                    return Ok(());
+                }
+                *last_group = Some(now);
+                writeln!(self.stderr, "{text} {} {}", self.separator, units::time(since_start))
+            }
+        }
+    }
+
     /// Something to know, on a line that stays.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
         let stderr = &mut self.stderr;
@@ -132,7 +163,7 @@ impl Progress {
         }
     }
 
-    /// The guest is up.
+    /// The guest, or the group, is up.
     pub(super) fn ready(&mut self, text: &str) -> io::Result<()> {
         self.clear();
         self.started = None;

@@ -137,3 +137,16 @@ fn a_lab_that_is_left_early_or_left_standing_says_so() {
         "{stdout}"
     );
 }
+
+#[test]
+fn a_group_is_one_line_of_progress_and_a_table() {
+    let [stdout, stderr] = rendered(piped(80, true), &sample::group());
+    assert_eq!(stderr, "0 of 3 up, 1 starting · 0.0 s\n2 of 3 up, 1 failed in 8.3 s\n");
+    assert_eq!(
+        stdout,
+        "NAME     STATE   SSH              START  TOOK\n\
+         seat-01  up      127.0.0.1:40123  clone  0.8 s\n\
+         seat-02  failed  -                -      6.5 s\n\
+         seat-03  was up  127.0.0.1:40123  clone  0.1 s\n"
+    );
+}

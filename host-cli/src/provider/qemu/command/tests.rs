@@ -51,7 +51,7 @@ fn the_whole_line_of_an_instance() {
 -machine
 q35,sata=off,smbus=off,usb=off,vmport=off,hpet=off,memory-backend=ram
 -accel
-tcg,thread=multi,tb-size=256
+tcg,thread=multi,tb-size=96
 -cpu
 qemu64,+rdrand
 -smp
@@ -107,15 +107,15 @@ fn processor_and_accelerator_fit_each_host() {
     let old = Version(7, 2, 0);
     let rows = [
         (Linux, X86_64, Kvm, old, Q35, "kvm", "host"),
-        (Linux, X86_64, Tcg, old, Q35, "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (Linux, X86_64, Tcg, old, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
         (Linux, Aarch64, Kvm, old, "virt,gic-version=host", "kvm", "host"),
-        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
+        (Linux, Aarch64, Tcg, old, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
         (Macos, X86_64, Hvf, new, Q35, "hvf", "host,-pdpe1gb,-avx512vl"),
         (Macos, Aarch64, Hvf, new, "virt,gic-version=3", "hvf", "host"),
-        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=256", "cortex-a57"),
+        (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
         (Windows, X86_64, Whpx, old, Q35, "whpx,kernel-irqchip=off", "qemu64"),
         (Windows, X86_64, Whpx, new, Q35, "whpx", "qemu64"),
-        (Windows, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=256", "qemu64,+rdrand"),
+        (Windows, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
     ];
     for (platform, processor, accelerator, version, board, accel, cpu) in rows {
         let machine = Machine { version, ..machine(platform, processor, accelerator) };
@@ -138,7 +138,7 @@ fn an_x86_guest_on_an_arm_host_gets_one_thread() {
         host: Architecture::Aarch64,
         ..machine(Platform::Macos, Architecture::X86_64, Accelerator::Tcg)
     };
-    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=256");
+    assert_eq!(value(&machine.arguments(), "-accel"), "tcg,thread=single,tb-size=96");
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub enum TemplateError {
     /// Its record can't be written.
     #[error(transparent)]
     Record(#[from] InstanceError),
+    /// Processes can't be looked at.
+    #[error("can't see which templates are in use")]
+    Processes(#[from] sysinfo::Error),
     /// What it depends on can't be written down.
     #[error("can't name the template of this QEMU and image")]
     Key(#[from] serde_json::Error),
@@ -58,6 +61,7 @@ impl Hint for TemplateError {
                 format!("make sure that `{}` is yours, or use `--start cold`", path.display())
             }
             Self::Record(error) => error.hint(),
+            Self::Processes(_) => "run netlab where `/proc` is mounted".to_owned(),
             Self::Key(_) => "name a QEMU whose path is Unicode with `--qemu`".to_owned(),
         }
     }
@@ -65,7 +69,9 @@ impl Hint for TemplateError {
     fn exit(&self) -> Exit {
         match self {
             Self::Altered { .. } => Exit::GuestDown,
-            Self::File { .. } | Self::Record(_) | Self::Key(_) => Exit::HostLacks,
+            Self::File { .. } | Self::Record(_) | Self::Processes(_) | Self::Key(_) => {
+                Exit::HostLacks
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Form;
 use crate::provider::qemu::discover::Qemu;
@@ -29,9 +29,32 @@ pub struct Ingredients {
     pub arguments: Vec<String>,
 }
 
+/// What a template is made of that is replaced in the course of time; kept in its record, so that
+/// an old one is known for that without QEMU being started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Digest of the image.
+    pub image: String,
+    /// Digest of the agent.
+    pub agent: String,
+    /// The QEMU that saved it.
+    pub qemu: Qemu,
+}
+
+impl Source {
+    /// Whether a start with this image and agent may still take such a template.
+    pub fn is_current(&self, image: &str, agent: &str) -> bool {
+        self.image == image && self.agent == agent && self.qemu.is_still_there()
+    }
+}
+
 /// A template's name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    digits: String,
+    source: Source,
+}
 
 impl Key {
     /// The key of what is made from these.
@@ -41,25 +64,38 @@ impl Key {
     pub fn of(ingredients: &Ingredients) -> serde_json::Result<Self> {
         let mut digits = blake3::hash(&serde_json::to_vec(ingredients)?).to_string();
         digits.truncate(DIGITS);
-        Ok(Self(digits))
+        let Ingredients { image, agent, qemu, .. } = ingredients;
+        let (image, agent, qemu) = (image.clone(), agent.clone(), qemu.clone());
+        Ok(Self { digits, source: Source { image, agent, qemu } })
+    }
+
+    /// What it is made of.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Whether a folder of this name can be a template's.
+    pub fn is_name(name: &str) -> bool {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        name.len() == DIGITS && name.bytes().all(digit)
     }
 
     /// The name of its folder.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.digits
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.digits)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::qemu::Version;
+    use crate::provider::qemu::{Version, discover};
 
     fn ingredients() -> Ingredients {
         Ingredients {
@@ -89,12 +125,28 @@ mod tests {
             Ingredients { host: Some(text("c")), ..base.clone() },
             Ingredients { arguments: vec![text("-m 512")], ..base.clone() },
         ];
-        let mut keys: Vec<_> = others.iter().map(|it| Key::of(it).unwrap()).collect();
-        keys.push(Key::of(&base).unwrap());
+        let mut keys: Vec<_> = others.iter().map(|it| Key::of(it).unwrap().digits).collect();
+        keys.push(Key::of(&base).unwrap().digits);
+        assert!(keys.iter().all(|digits| Key::is_name(digits)));
         let count = keys.len();
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), count);
         assert_eq!(Key::of(&ingredients()).unwrap(), Key::of(&base).unwrap());
+    }
+
+    #[test]
+    fn a_template_is_current_while_nothing_that_it_is_made_of_was_replaced() {
+        let program = tempfile::NamedTempFile::new().unwrap();
+        let path = program.path().to_owned();
+        let qemu = Qemu { modified: discover::modified(&path), path, version: Version(7, 2, 22) };
+        let source = Source { image: "i".to_owned(), agent: "a".to_owned(), qemu };
+        assert!(source.is_current("i", "a"));
+        assert!(!source.is_current("j", "a"));
+        assert!(!source.is_current("i", "b"));
+        program.as_file().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert!(!source.is_current("i", "a"));
+        program.close().unwrap();
+        assert!(!source.is_current("i", "a"));
     }
 }

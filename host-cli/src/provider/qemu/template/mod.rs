@@ -13,6 +13,7 @@
 mod digest;
 mod error;
 mod key;
+mod shelf;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -23,13 +24,15 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 pub use error::TemplateError;
-pub use key::{Ingredients, Key};
+pub use key::{Ingredients, Key, Source};
+pub use shelf::Shelved;
 
 use crate::instance::{Home, InstanceLock, replace_file};
 use crate::platform;
+use crate::provider::Tier;
 
 /// Version of `template.json`.
-const RECORD_VERSION: u32 = 1;
+const RECORD_VERSION: u32 = 2;
 
 /// How the name of a folder begins that is not a template, or not yet or no more.
 const UNFINISHED_PREFIX: &str = ".new-";
@@ -52,6 +55,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// What a tier goes on from.
+    pub fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Clone => Self::Memory,
+            Tier::Restore | Tier::Cold => Self::Stream,
+        }
+    }
+
     fn files(self) -> &'static [&'static str] {
         match self {
             Self::Memory => &[RAM, STATE],
@@ -66,6 +77,8 @@ impl Form {
 struct Record {
     version: u32,
     form: Form,
+    /// What of its ingredients grows old.
+    source: Source,
     /// Seconds since 1970.
     made: u64,
     files: Vec<FileRecord>,
@@ -111,24 +124,21 @@ impl Templates {
     /// [`TemplateError::File`].
     pub fn find(&self, key: &Key) -> Result<Found, TemplateError> {
         let folder = self.folder.join(key.as_str());
-        let path = folder.join(RECORD);
-        let broken = |problem: String| Ok(Found::Broken { problem });
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(_) if !folder.exists() => return Ok(Found::Absent),
-            Err(error) => return broken(format!("can't read `{}`: {error}", path.display())),
-        };
-        let record = match serde_json::from_slice::<Record>(&text) {
-            Ok(record) if record.version == RECORD_VERSION => record,
-            _ => return broken(format!("`{}` is no record of a template", path.display())),
-        };
-        let template = Template { key: key.clone(), folder, record };
-        match template.look() {
-            Ok(()) => {
-                touch(&path)?;
+        if let Err(error) = folder.symlink_metadata()
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            return Ok(Found::Absent);
+        }
+        let found = Record::read(&folder).and_then(|record| {
+            let template = Template { key: key.clone(), folder: folder.clone(), record };
+            template.look().map(|()| template)
+        });
+        match found {
+            Ok(template) => {
+                touch(&folder.join(RECORD))?;
                 Ok(Found::Whole(template))
             }
-            Err(damage) => broken(damage.to_string()),
+            Err(damage) => Ok(Found::Broken { problem: damage.to_string() }),
         }
     }
 
@@ -149,14 +159,7 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::File`].
     pub fn discard(&self, key: &Key) -> Result<(), TemplateError> {
-        let folder = self.folder.join(key.as_str());
-        // Under its new name it is nobody's template, and goes whole or with the next sweep.
-        let leaving = self.folder.join(format!("{UNFINISHED_PREFIX}{}", key.as_str()));
-        let removed = fs::rename(&folder, &leaving).and_then(|()| fs::remove_dir_all(&leaving));
-        match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(|source| TemplateError::file("remove", &folder, source)),
-        }
+        self.remove(key.as_str())
     }
 
     /// Removes what killed netlabs left unfinished. Returns, in words, what was removed. The lock
@@ -183,6 +186,23 @@ impl Templates {
             swept.push("a half-made template that an earlier netlab had left".to_owned());
         }
         Ok(swept)
+    }
+}
+
+impl Record {
+    fn read(folder: &Path) -> Result<Self, TemplateError> {
+        let path = folder.join(RECORD);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(TemplateError::altered(&path, "is gone"));
+            }
+            Err(error) => return Err(TemplateError::file("read", &path, error)),
+        };
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(record) if record.version == RECORD_VERSION => Ok(record),
+            _ => Err(TemplateError::altered(&path, "is no record of this netlab")),
+        }
     }
 }
 
@@ -242,8 +262,11 @@ impl Draft {
         for &name in form.files() {
             let path = self.folder().join(name);
             let failed = |source| TemplateError::file("finish", &path, source);
-            let file = File::open(&path).map_err(failed)?;
-            let digest = digest::of(&file).map_err(failed)?;
+            let written = File::open(&path).map_err(failed)?;
+            // The guest has overwritten all of its free memory: what is left of that is holes.
+            let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
+            let digest = digest::copy(&written, file.as_file_mut()).map_err(failed)?;
+            let file = file.persist(&path).map_err(|error| failed(error.error))?;
             let bytes = file.metadata().map_err(failed)?.len();
             file.sync_all().map_err(failed)?;
             let writable = name == RAM && opened_for_writing && !platform::is_root();
@@ -251,15 +274,17 @@ impl Draft {
             files.push(FileRecord { name: name.to_owned(), bytes, digest });
         }
         let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let record = Record { version: RECORD_VERSION, form, made, files };
+        let source = key.source().clone();
+        let record = Record { version: RECORD_VERSION, form, source, made, files };
         let path = self.folder().join(RECORD);
         let text = serde_json::to_vec_pretty(&record)
             .map_err(|source| TemplateError::file("write", &path, source.into()))?;
         replace_file(&path, &text)?;
         let folder = templates.folder.join(key.as_str());
-        let unfinished = self.folder.keep();
-        fs::rename(&unfinished, &folder)
-            .map_err(|source| TemplateError::file("rename", &unfinished, source))?;
+        fs::rename(self.folder(), &folder)
+            .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
+        // Under its old name there is nothing left to remove.
+        let _ = self.folder.keep();
         Ok(Template { key: key.clone(), folder, record })
     }
 }
@@ -290,6 +315,9 @@ impl Template {
 
     /// Whether its files are there and of the right size.
     fn look(&self) -> Result<(), TemplateError> {
+        if self.record.source != *self.key.source() {
+            return Err(TemplateError::altered(&self.folder.join(RECORD), "is of another one"));
+        }
         let names: Vec<_> = self.record.files.iter().map(|file| file.name.as_str()).collect();
         if names != self.record.form.files() {
             return Err(TemplateError::altered(&self.folder.join(RECORD), "names other files"));
@@ -305,6 +333,9 @@ impl Template {
             };
             if !found.is_file() {
                 return Err(TemplateError::altered(&path, "is no plain file"));
+            }
+            if !platform::is_private(&found) {
+                return Err(TemplateError::altered(&path, "is open to others"));
             }
             if found.len() != file.bytes {
                 return Err(TemplateError::altered(&path, "has another size"));
@@ -330,3 +361,6 @@ impl Template {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Bringing a guest back. The rule: everything that can be known to be wrong with a checkpoint is
+//! found before the guest that runs is ended.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use tokio::time::Instant;
+
+use super::super::boot::{Saved, Who};
+use super::super::command::Memory;
+use super::super::discover;
+use super::super::launch::Launch;
+use super::super::migrate::Contents;
+use super::super::packed::unpacked;
+use super::super::probe::Choice;
+use super::super::reconcile::{State, reconcile};
+use super::super::start::{Prepared, blocking};
+use super::super::{QemuOptions, QemuProvider, process, room};
+use super::about::{About, Maker};
+use super::error::CheckpointError;
+use super::shelf::failed;
+use crate::error::Error;
+use crate::instance::{InstanceLock, Patience, replace_file};
+use crate::provider::Tier;
+use crate::provider::checkpoint::{Back, Label};
+use crate::report::{Event, Phase, Reporter};
+
+impl QemuProvider {
+    /// Puts the guest that was saved in the place of the one that runs, or of none.
+    pub(in super::super) async fn bring_back(
+        &self,
+        label: Option<&Label>,
+        reporter: &Reporter,
+    ) -> Result<Back, Error> {
+        let begun = Instant::now();
+        self.check_available(None)?;
+        // Looked for before there is a folder for the lock.
+        let shelf = self.shelf();
+        shelf.find(label)?;
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let (state, notes) = reconcile(&lock, &self.paths).await?;
+        for text in notes {
+            reporter.emit(Event::Note { text });
+        }
+        let sound = self.examine(label, reporter, begun).await;
+        let (about, prepared) = match (sound, &state) {
+            (Ok(sound), _) => sound,
+            (Err(error), State::Up { .. }) => return Err(error),
+            (Err(error), State::Down) => {
+                lock.remove_instance()?;
+                return Err(error);
+            }
+        };
+        let path = shelf.state(&about.label);
+        let stream = unpacked(&path).await.map_err(failed("read", &path))?;
+        let port = match state {
+            State::Up { process, port, .. } => {
+                process::kill(&process).await?;
+                Some(port)
+            }
+            State::Down => {
+                room::check(self.paths.folder())?;
+                self.options.port.or_else(|| free_port(about.port, reporter))
+            }
+        };
+        let at_port =
+            Self { options: QemuOptions { port, ..self.options.clone() }, ..self.clone() };
+        let socket = self.paths.state_socket();
+        let saved = Saved {
+            state: Box::new(stream),
+            origin: &path,
+            contents: Contents::Everything,
+            socket: &socket,
+            sound: Box::pin(std::future::ready(Ok(()))),
+            who: Who::Itself,
+        };
+        let launch = Launch {
+            tier: Tier::Restore,
+            memory: Memory::Private,
+            template: None,
+            saved: Some(saved),
+        };
+        let launched = at_port.launch(&prepared, launch, reporter, begun).await?;
+        let label = about.label.clone();
+        let launched =
+            launched.map_err(|source| CheckpointError::Lost { label, source: Box::new(source) })?;
+        // The keys of the guest that was saved, whatever those of the other one were.
+        replace_file(&self.paths.identity(), about.keys.identity.as_bytes())?;
+        replace_file(&self.paths.known_hosts(), about.keys.known_hosts.as_bytes())?;
+        let endpoint = at_port.let_go(launched)?;
+        Ok(Back { endpoint, checkpoint: about.told() })
+    }
+
+    /// Makes sure that a checkpoint is whole and fits to what is here.
+    async fn examine(
+        &self,
+        label: Option<&Label>,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<(About, Prepared), Error> {
+        let shelf = self.shelf();
+        let about = shelf.find(label)?;
+        reporter.emit(Event::PhaseStarted { phase: Phase::Image });
+        let checked = about.clone();
+        let verifying = blocking("verifying the checkpoint", move || Ok(shelf.verify(&checked)?));
+        let (source, told) = (self.sources.image.clone(), reporter.clone());
+        let image = blocking("getting the image", move || source(&told));
+        let finding =
+            async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
+        let (qemu, artifacts, ()) = tokio::try_join!(finding, image, verifying)?;
+        let accelerator = self.options.accelerator.unwrap_or(about.maker.accelerator);
+        let machine = self.machine(&qemu, &artifacts, accelerator, "");
+        about.check_fits(&Maker::of(&qemu, &artifacts.digest, &machine))?;
+        let since_start = begun.elapsed();
+        reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
+        // It worked when the guest was saved, with this very QEMU.
+        let choice = Choice { accelerator, cached: true };
+        Ok((about, Prepared { qemu, artifacts, choice }))
+    }
+}
+
+/// The port that the guest had, unless somebody else has it now.
+fn free_port(port: u16, reporter: &Reporter) -> Option<u16> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Some(port),
+        Err(error) => {
+            let text = format!("the guest gets another port than {port}: {error}");
+            reporter.emit(Event::Note { text });
+            None
+        }
+    }
+}

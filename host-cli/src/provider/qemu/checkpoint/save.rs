@@ -1,0 +1,193 @@
+//! Saving a guest. The rule: it runs while its memory is written, and whatever goes wrong, it runs
+//! on afterwards.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::Instant;
+
+use super::super::discover::{self, Qemu};
+use super::super::migrate::{self, Contents};
+use super::super::packed::packing;
+use super::super::qmp::{Migration, Qmp, QmpError};
+use super::super::reconcile::{State, reconcile};
+use super::super::start::blocking;
+use super::super::{QemuError, QemuProvider, boot, room};
+use super::about::{About, CHECKPOINT_VERSION, Keys, Maker};
+use super::digested::{Digest, Digested};
+use super::error::CheckpointError;
+use super::shelf::{Shelf, failed};
+use crate::error::Error;
+use crate::guest::NotUp;
+use crate::instance::{InstanceLock, InstancePaths, Patience, Record};
+use crate::platform::Platform;
+use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
+use crate::report::Reporter;
+
+/// Disk space for one checkpoint, in MiB: one of demo 3 takes 40, one of a guest whose whole memory
+/// is full of what can't be packed 512.
+const DISK_MIB: u64 = 128;
+
+/// Time for QEMU to give up a state that nobody takes any more.
+const GIVES_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time between two questions whether it has.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+impl QemuProvider {
+    /// Saves the guest, which runs on.
+    pub(in super::super) async fn save_guest(
+        &self,
+        wanted: Wanted,
+        reporter: &Reporter,
+    ) -> Result<Saved, Error> {
+        let begun = Instant::now();
+        self.check_available(None)?;
+        let not_up = || NotUp { name: self.paths.name().to_string() };
+        if !self.paths.folder().exists() {
+            return Err(not_up().into());
+        }
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let (State::Up { record, port, .. }, _) = reconcile(&lock, &self.paths).await? else {
+            lock.remove_instance()?;
+            return Err(not_up().into());
+        };
+        self.check_available(Some(record.accelerator))?;
+        let shelf = self.shelf();
+        let (label, occasion) = place(&shelf, wanted)?;
+        let draft = shelf.draft()?;
+        let free = room::available_disk_mib(shelf.folder())?;
+        if free < DISK_MIB {
+            let (folder, needed_mib, available_mib) = (shelf.folder().to_owned(), DISK_MIB, free);
+            return Err(QemuError::Disk { folder, needed_mib, available_mib }.into());
+        }
+        let keys = keys(&self.paths)?;
+        let mut client = self.client(&record).await?;
+        let maker = self.maker(&record, &mut client).await?;
+        let path = draft.path().to_owned();
+        let file = draft.as_file().try_clone().map_err(failed("write", &path))?;
+        let written = self.write(&mut client, file.into(), &path).await;
+        // Now or never: a guest that stands still has to go on before anything else is told.
+        let goes_on = go_on(&mut client).await;
+        let (Digest { bytes, blake3 }, ()) = (written?, goes_on?);
+        let about = About {
+            version: CHECKPOINT_VERSION,
+            label,
+            occasion,
+            made: boot::unix_nanos(),
+            bytes,
+            blake3,
+            maker,
+            tier: record.tier,
+            template: record.template,
+            port,
+            keys,
+        };
+        shelf.put(draft, &about)?;
+        shelf.bound_automatic()?;
+        let paused = client.stood_still().unwrap_or_default();
+        Ok(Saved { checkpoint: about.told(), paused, took: begun.elapsed() })
+    }
+
+    /// A client of the QEMU that runs the guest.
+    async fn client(&self, record: &Record) -> Result<Qmp, QemuError> {
+        let failed =
+            |source| QemuError::Control { doing: "can't ask QEMU to save the guest", source };
+        let mut client =
+            Qmp::connect(&self.paths.control_channel(Platform::HOST)).await.map_err(failed)?;
+        let answer = client.uuid().await.map_err(failed)?;
+        if answer != record.uuid {
+            let command = "query-uuid".to_owned();
+            return Err(failed(QmpError::Unexpected { command, answer }));
+        }
+        match client.status().await.map_err(failed)?.as_str() {
+            "running" => Ok(client),
+            status => Err(QemuError::NotRunning { status: status.to_owned() }),
+        }
+    }
+
+    /// What the running guest is made of.
+    async fn maker(&self, record: &Record, client: &mut Qmp) -> Result<Maker, Error> {
+        let version = client.version().await.map_err(|source| QemuError::Control {
+            doing: "can't ask QEMU for its version",
+            source,
+        })?;
+        // A file that was replaced since is told by the version that goes with its time.
+        let modified = discover::modified(&record.qemu);
+        let qemu = Qemu { path: record.qemu.clone(), version, modified };
+        let place = self.sources.place.clone();
+        let artifacts = blocking("naming the image", move || place()).await?;
+        let machine = self.machine(&qemu, &artifacts, record.accelerator, &record.uuid);
+        Ok(Maker::of(&qemu, &record.image, &machine))
+    }
+
+    /// Packs the guest's state into a file.
+    async fn write(
+        &self,
+        client: &mut Qmp,
+        file: tokio::fs::File,
+        path: &Path,
+    ) -> Result<Digest, Error> {
+        let mut packing = packing(Digested::new(file));
+        let socket = self.paths.state_socket();
+        let contents = Contents::Everything;
+        let saved = migrate::save_running(client, &socket, contents, &mut packing, path).await;
+        if saved.is_ok() {
+            // The last of it is packed and written while the guest runs.
+            go_on(client).await?;
+        }
+        match saved {
+            Err(QemuError::File { action, path, source }) => {
+                Err(CheckpointError::File { action, path, source }.into())
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                packing.shutdown().await.map_err(failed("write", path))?;
+                Ok(packing.into_inner().digest())
+            }
+        }
+    }
+}
+
+/// Lets a guest run that does not, once QEMU is done with its state.
+async fn go_on(client: &mut Qmp) -> Result<(), QemuError> {
+    let failed = |source| QemuError::Control { doing: "can't let the guest run on", source };
+    let deadline = Instant::now() + GIVES_UP_WITHIN;
+    while client.migration().await.map_err(failed)? == Migration::Underway
+        && Instant::now() < deadline
+    {
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    if client.status().await.map_err(failed)? != "running" {
+        client.go_on().await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The label of a new checkpoint, and why it is made.
+fn place(shelf: &Shelf, wanted: Wanted) -> Result<(Label, Occasion), CheckpointError> {
+    match wanted {
+        Wanted::Asked(label) => {
+            let taken = shelf.labels()?;
+            let label = label.unwrap_or_else(|| Label::next(&taken));
+            if !label.is_a_users() {
+                return Err(CheckpointError::NotYours(label));
+            }
+            if taken.contains(&label) {
+                return Err(CheckpointError::Exists(label));
+            }
+            shelf.check_room()?;
+            Ok((label, Occasion::Asked))
+        }
+        Wanted::Step { lab, plan, step, number } => {
+            Ok((Label::before_step(&lab, number), Occasion::Step { lab, plan, step }))
+        }
+    }
+}
+
+/// The instance's keys.
+fn keys(paths: &InstancePaths) -> Result<Keys, CheckpointError> {
+    let read = |path: PathBuf| std::fs::read_to_string(&path).map_err(failed("read", &path));
+    Ok(Keys { identity: read(paths.identity())?, known_hosts: read(paths.known_hosts())? })
+}

@@ -1,0 +1,60 @@
+//! Saved states of the guest, for a lab that is stepped through: the way back to before a step.
+
+use async_trait::async_trait;
+
+use super::RunError;
+use crate::agent::Session;
+use crate::error::Error;
+
+/// Saved states of the guest, one before each step of one lab's text.
+///
+/// A run does not drop a save or a return before its end, not even when it is interrupted.
+#[async_trait]
+pub trait History: Send {
+    /// Saves the guest, whose agent holds the lab, as it is before a step: an index into the
+    /// plan's steps. A state that was saved before that step earlier is replaced; the guest goes
+    /// on.
+    ///
+    /// # Errors
+    /// Why it could not be saved. The guest has to go on all the same.
+    async fn save(&mut self, step: u32) -> Result<(), Error>;
+
+    /// Says whether the guest was saved before that step, with just this lab's text.
+    fn has(&self, step: u32) -> bool;
+
+    /// Brings the guest back as it was before that step. Returns a new session with it, whose
+    /// agent says that a lab is held; the run attaches to it.
+    ///
+    /// # Errors
+    /// Why it could not be brought back. If the present guest is still there it goes on.
+    async fn back(&mut self, step: u32) -> Result<Session, Error>;
+
+    /// Says why this guest can't be saved and brought back, if it can't.
+    fn unavailable(&self) -> Option<String>;
+}
+
+/// The history of a guest that can't be saved.
+#[derive(Debug)]
+pub struct Unsaved {
+    /// Why, as it stands after "can't go back: ".
+    pub why: String,
+}
+
+#[async_trait]
+impl History for Unsaved {
+    async fn save(&mut self, _: u32) -> Result<(), Error> {
+        Err(RunError::Unsaved { why: self.why.clone() }.into())
+    }
+
+    fn has(&self, _: u32) -> bool {
+        false
+    }
+
+    async fn back(&mut self, _: u32) -> Result<Session, Error> {
+        Err(RunError::Unsaved { why: self.why.clone() }.into())
+    }
+
+    fn unavailable(&self) -> Option<String> {
+        Some(self.why.clone())
+    }
+}
