@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest;
+use crate::instance::usage;
 use crate::provider::checkpoint::{Back, Label};
 use crate::report::{Event, print};
 
@@ -37,6 +38,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
     // Not cut short by Ctrl-C, which would leave neither guest.
     let Back { endpoint, checkpoint } = context.provider()?.back(label.as_ref(), reporter).await?;
+    // What was saved for later is the user's own.
+    usage::mark_work(&context.paths()?)?;
     context.cancel.guard(guest::connect(&endpoint, reporter, started)).await?;
     reporter.emit(Event::GuestReady {
         name: endpoint.name.clone(),

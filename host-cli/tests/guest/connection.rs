@@ -2,7 +2,7 @@
 //! whose connection breaks off.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::Body;
 use crate::running::{read_until, wait_until};
@@ -25,8 +25,9 @@ fn configuration(netlab: &Netlab) -> PathBuf {
     netlab.lab("ssh.conf", &block)
 }
 
+/// A program of stock OpenSSH that knows the way to the guest as `netlab`.
 #[expect(clippy::disallowed_methods, reason = "stock OpenSSH is what is tested here")]
-fn stock(program: &str, netlab: &Netlab) -> Command {
+pub fn stock(program: &str, netlab: &Netlab) -> Command {
     let mut command = Command::new(program);
     command.arg("-F").arg(configuration(netlab));
     command
@@ -81,10 +82,17 @@ fn a_wrong_host_key_is_refused(netlab: &Netlab) {
 /// A lab that says that it is there and then runs for as long as a trial may take.
 const SLOW: &str = include_str!("slow.md");
 
-fn two_labs_at_once(netlab: &Netlab) {
+/// A demo in the middle of that lab.
+#[track_caller]
+pub fn slow_demo(netlab: &Netlab) -> Child {
     let file = netlab.lab("slow.md", SLOW);
-    let mut first = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
-    read_until(first.stdout.as_mut().expect("a pipe"), "slow is running");
+    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
+    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    demo
+}
+
+fn two_labs_at_once(netlab: &Netlab) {
+    let mut first = slow_demo(netlab);
     netlab.run(["demo", "1"]).exit(4).complains(&["another netlab is running a lab"]);
     netlab.run(["exec", "--ns", "slow", "--", "true"]).exit(0);
     interrupt(&first);
@@ -92,18 +100,14 @@ fn two_labs_at_once(netlab: &Netlab) {
 }
 
 fn a_killed_netlab_leaves_nothing(netlab: &Netlab) {
-    let file = netlab.lab("slow.md", SLOW);
-    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
-    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    let mut demo = slow_demo(netlab);
     demo.kill().expect("kill -9");
     demo.wait().expect("it ends");
     wait_until("the guest has cleared the lab away", || nothing_is_left(netlab));
 }
 
 fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {
-    let file = netlab.lab("slow.md", SLOW);
-    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
-    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    let mut demo = slow_demo(netlab);
     interrupt(&demo);
     assert_eq!(demo.wait().expect("it ends").code(), Some(130));
     // In order means that it is gone when netlab returns, not some time later.
@@ -111,9 +115,7 @@ fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {
 }
 
 fn a_reset_while_a_lab_runs(netlab: &Netlab) {
-    let file = netlab.lab("slow.md", SLOW);
-    let mut demo = netlab.start([std::ffi::OsStr::new("demo"), file.as_os_str()]);
-    read_until(demo.stdout.as_mut().expect("a pipe"), "slow is running");
+    let mut demo = slow_demo(netlab);
     netlab.run(["reset"]).exit(4).complains(&["another netlab is running a lab"]);
     interrupt(&demo);
     assert_eq!(demo.wait().expect("it ends").code(), Some(130));
@@ -137,7 +139,8 @@ fn nothing_is_left(netlab: &Netlab) -> bool {
     namespaces.is_empty() && sleepers.code == Some(1)
 }
 
-fn interrupt(child: &std::process::Child) {
+/// Presses Ctrl-C.
+pub fn interrupt(child: &Child) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("a signal");
 }

@@ -17,6 +17,7 @@ mod connection;
 mod custom_labs;
 mod demos;
 mod faults;
+mod fresh;
 mod group;
 mod leftovers;
 mod running;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 9] = [
+    let groups: [(&str, &[(&str, Body)]); 10] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
         ("templates", templates::TRIALS),
+        ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),

@@ -15,14 +15,14 @@ pub const TRIALS: &[(&str, Body)] = &[
 ];
 
 /// A session on a pseudo-terminal.
-struct Session {
+pub struct Session {
     child: std::process::Child,
     terminal: File,
     seen: String,
 }
 
 impl Session {
-    fn start(netlab: &Netlab, words: &[&str]) -> Self {
+    pub fn start(netlab: &Netlab, words: &[&str]) -> Self {
         let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(&size, None).expect("a pseudo-terminal");
         let end = || Stdio::from(pair.slave.try_clone().expect("a descriptor"));
@@ -33,7 +33,7 @@ impl Session {
     }
 
     #[track_caller]
-    fn expect(&mut self, part: &str) {
+    pub fn expect(&mut self, part: &str) {
         let mut piece = [0; 4096];
         while !self.seen.contains(part) {
             let count = self.terminal.read(&mut piece).unwrap_or(0);
@@ -44,11 +44,11 @@ impl Session {
         self.seen.drain(..end);
     }
 
-    fn type_in(&mut self, keys: &str) {
+    pub fn type_in(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).expect("a terminal");
     }
 
-    fn status(mut self) -> Option<i32> {
+    pub fn status(mut self) -> Option<i32> {
         // Read to the end first: a full terminal would hold the process up.
         let mut rest = Vec::new();
         while let Ok(count @ 1..) = self.terminal.read(&mut [0; 4096]) {
