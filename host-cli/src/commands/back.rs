@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest;
+use crate::instance::LabLock;
 use crate::provider::checkpoint::{Back, Label};
 use crate::report::{Event, print};
 
@@ -35,6 +36,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let started = Instant::now();
     let reporter = &context.reporter;
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
+    let paths = context.paths()?;
+    // Without a folder there is no guest in which a lab could run.
+    let _lab = if paths.folder().exists() { Some(LabLock::acquire(&paths).await?) } else { None };
     // Not cut short by Ctrl-C, which would leave neither guest.
     let Back { endpoint, checkpoint } = context.provider()?.back(label.as_ref(), reporter).await?;
     context.cancel.guard(guest::connect(&endpoint, reporter, started)).await?;
