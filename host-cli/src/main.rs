@@ -10,6 +10,7 @@
 
 mod agent;
 mod cancel;
+mod checkpoints;
 mod cli;
 mod commands;
 mod context;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest;
-use crate::instance::usage;
+use crate::instance::{LabLock, usage};
 use crate::provider::checkpoint::{Back, Label};
 use crate::report::{Event, print};
 
@@ -36,10 +36,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let started = Instant::now();
     let reporter = &context.reporter;
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
+    let paths = context.paths()?;
+    // Without a folder there is no guest in which a lab could run.
+    let _lab = if paths.folder().exists() { Some(LabLock::acquire(&paths).await?) } else { None };
     // Not cut short by Ctrl-C, which would leave neither guest.
     let Back { endpoint, checkpoint } = context.provider()?.back(label.as_ref(), reporter).await?;
     // What was saved for later is the user's own.
-    usage::mark_work(&context.paths()?)?;
+    usage::mark_work(&paths)?;
     context.cancel.guard(guest::connect(&endpoint, reporter, started)).await?;
     reporter.emit(Event::GuestReady {
         name: endpoint.name.clone(),

@@ -1,10 +1,11 @@
 //! `netlab demo`
 
+use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
 use crate::instance::usage;
-use crate::run::{self, Options, Pace, Paced, Run, Straight, Unsaved};
+use crate::run::{self, Options, Pace, Paced, Run, Straight};
 use crate::{fresh, lab};
 
 /// Run a lab, one explained command at a time
@@ -57,11 +58,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     } else {
         Box::new(Straight)
     };
-    let mut history = Unsaved { why: "this netlab can't save a guest".to_owned() };
+    let mut history = Checkpoints::of(context, &lab.plan())?;
     let options = Options { from: args.from, keep: args.keep };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
     let summary = run.finish(&lab, pace.as_mut()).await?;
+    if !summary.kept && !summary.quit_early {
+        history.forget()?;
+    }
     if args.keep {
         usage::mark_work(&paths)?;
     }

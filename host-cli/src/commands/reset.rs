@@ -10,6 +10,7 @@ use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::instance::LabLock;
 use crate::provider::Tier;
+use crate::provider::checkpoint::Forget;
 use crate::report::{print, time};
 use crate::{fresh, group, guest};
 
@@ -77,6 +78,8 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
             Some(crate::run::reset(&mut guest.session, &context.reporter, &context.cancel).await?)
         }
     };
+    // Their lab is gone.
+    context.provider()?.forget(&Forget::Steps)?;
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
 }
 

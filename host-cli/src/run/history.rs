@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use super::RunError;
 use crate::agent::Session;
 use crate::error::Error;
 
@@ -31,30 +30,4 @@ pub trait History: Send {
 
     /// Says why this guest can't be saved and brought back, if it can't.
     fn unavailable(&self) -> Option<String>;
-}
-
-/// The history of a guest that can't be saved.
-#[derive(Debug)]
-pub struct Unsaved {
-    /// Why, as it stands after "can't go back: ".
-    pub why: String,
-}
-
-#[async_trait]
-impl History for Unsaved {
-    async fn save(&mut self, _: u32) -> Result<(), Error> {
-        Err(RunError::Unsaved { why: self.why.clone() }.into())
-    }
-
-    fn has(&self, _: u32) -> bool {
-        false
-    }
-
-    async fn back(&mut self, _: u32) -> Result<Session, Error> {
-        Err(RunError::Unsaved { why: self.why.clone() }.into())
-    }
-
-    fn unavailable(&self) -> Option<String> {
-        Some(self.why.clone())
-    }
 }

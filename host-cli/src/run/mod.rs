@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 pub use clear::reset;
 pub use error::RunError;
-pub use history::{History, Unsaved};
+pub use history::History;
 pub use pace::{Pace, Paced, Straight};
 pub use places::check_start;
 

@@ -9,6 +9,7 @@ use super::super::command::{Instance, Machine, Memory, Origin};
 use super::super::discover::Qemu;
 use super::super::version::Version;
 use super::error::{CheckpointError, Difference, Part};
+use super::keys::Keys;
 use crate::agent::binary;
 use crate::platform::Accelerator;
 use crate::provider::Tier;
@@ -43,23 +44,6 @@ pub struct About {
     pub port: u16,
     /// The instance's keys, which the guest has in its memory.
     pub keys: Keys,
-}
-
-/// The files with an instance's keys, as they were.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Keys {
-    /// The client's private key.
-    pub identity: String,
-    /// The guest's pinned host key.
-    pub known_hosts: String,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The private key must not get into a log.
-        formatter.debug_struct("Keys").finish_non_exhaustive()
-    }
 }
 
 /// Everything that a saved state fits to.
@@ -202,6 +186,7 @@ impl About {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::keys::tests::keys;
     use super::*;
     use crate::error::Hint;
     use crate::platform::{Architecture, Platform};
@@ -249,7 +234,7 @@ pub(super) mod tests {
             tier: Tier::Clone,
             template: None,
             port: 9,
-            keys: Keys { identity: "secret".to_owned(), known_hosts: "host".to_owned() },
+            keys: keys(),
         }
     }
 

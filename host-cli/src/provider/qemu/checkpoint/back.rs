@@ -19,9 +19,9 @@ use super::about::{About, Maker};
 use super::error::CheckpointError;
 use super::shelf::failed;
 use crate::error::Error;
-use crate::instance::{InstanceLock, Patience, replace_file};
+use crate::instance::{InstanceLock, Patience, usage};
 use crate::provider::Tier;
-use crate::provider::checkpoint::{Back, Label};
+use crate::provider::checkpoint::{Back, Label, Occasion};
 use crate::report::{Event, Phase, Reporter};
 
 impl QemuProvider {
@@ -55,6 +55,7 @@ impl QemuProvider {
         let port = match state {
             State::Up { process, port, .. } => {
                 process::kill(&process).await?;
+                self.paths.clear_machine()?;
                 Some(port)
             }
             State::Down => {
@@ -83,9 +84,12 @@ impl QemuProvider {
         let label = about.label.clone();
         let launched =
             launched.map_err(|source| CheckpointError::Lost { label, source: Box::new(source) })?;
-        // The keys of the guest that was saved, whatever those of the other one were.
-        replace_file(&self.paths.identity(), about.keys.identity.as_bytes())?;
-        replace_file(&self.paths.known_hosts(), about.keys.known_hosts.as_bytes())?;
+        about.keys.restore(&self.paths)?;
+        match about.occasion {
+            // What a user saves is the user's own.
+            Occasion::Asked => usage::mark_work(&self.paths)?,
+            Occasion::Step { .. } => usage::mark_lab(&self.paths)?,
+        }
         let endpoint = at_port.let_go(launched)?;
         Ok(Back { endpoint, checkpoint: about.told() })
     }

@@ -4,6 +4,7 @@ mod about;
 mod back;
 mod digested;
 mod error;
+mod keys;
 mod save;
 mod shelf;
 

@@ -1,7 +1,7 @@
 //! Saving a guest. The rule: it runs while its memory is written, and whatever goes wrong, it runs
 //! on afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -14,13 +14,14 @@ use super::super::qmp::{Migration, Qmp, QmpError};
 use super::super::reconcile::{State, reconcile};
 use super::super::start::blocking;
 use super::super::{QemuError, QemuProvider, boot, room};
-use super::about::{About, CHECKPOINT_VERSION, Keys, Maker};
+use super::about::{About, CHECKPOINT_VERSION, Maker};
 use super::digested::{Digest, Digested};
 use super::error::CheckpointError;
+use super::keys::Keys;
 use super::shelf::{Shelf, failed};
 use crate::error::Error;
 use crate::guest::NotUp;
-use crate::instance::{InstanceLock, InstancePaths, Patience, Record};
+use crate::instance::{InstanceLock, Patience, Record};
 use crate::platform::Platform;
 use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
 use crate::report::Reporter;
@@ -62,7 +63,7 @@ impl QemuProvider {
             let (folder, needed_mib, available_mib) = (shelf.folder().to_owned(), DISK_MIB, free);
             return Err(QemuError::Disk { folder, needed_mib, available_mib }.into());
         }
-        let keys = keys(&self.paths)?;
+        let keys = Keys::of(&self.paths)?;
         let mut client = self.client(&record).await?;
         let maker = self.maker(&record, &mut client).await?;
         let path = draft.path().to_owned();
@@ -184,10 +185,4 @@ fn place(shelf: &Shelf, wanted: Wanted) -> Result<(Label, Occasion), CheckpointE
             Ok((Label::before_step(&lab, number), Occasion::Step { lab, plan, step }))
         }
     }
-}
-
-/// The instance's keys.
-fn keys(paths: &InstancePaths) -> Result<Keys, CheckpointError> {
-    let read = |path: PathBuf| std::fs::read_to_string(&path).map_err(failed("read", &path));
-    Ok(Keys { identity: read(paths.identity())?, known_hosts: read(paths.known_hosts())? })
 }

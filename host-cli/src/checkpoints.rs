@@ -1,0 +1,137 @@
+//! The checkpoints of a lab that is stepped through: what the provider keeps, as the run knows it. The
+//! rule: those of another lab, or of another text of this one, are gone when a lab begins.
+
+use std::io;
+
+use async_trait::async_trait;
+use netlab_protocol::Plan;
+
+use crate::agent::Session;
+use crate::context::Context;
+use crate::error::Error;
+use crate::provider::Provider;
+use crate::provider::checkpoint::{Back, Checkpoint, Forget, Label, Occasion, Wanted};
+use crate::report::{Event, Renderer, Reporter};
+use crate::run::{History, RunError};
+use crate::ssh::Connection;
+
+/// The saved states of the guest before the steps of one plan.
+pub struct Checkpoints {
+    provider: Box<dyn Provider>,
+    reporter: Reporter,
+    lab: String,
+    plan: String,
+    /// For each step of the plan, the number that the reader sees or saw last.
+    numbers: Vec<u32>,
+}
+
+impl Checkpoints {
+    /// Looks for those of a plan, and removes those of other labs.
+    ///
+    /// # Errors
+    /// A folder that can't be read or changed.
+    pub fn of(context: &Context, plan: &Plan) -> Result<Self, Error> {
+        let text = serde_json::to_vec(plan).map_err(UnreadablePlan)?;
+        let numbers = plan.steps.iter().scan(0, |number, step| {
+            *number += u32::from(!step.quiet);
+            Some(*number)
+        });
+        let checkpoints = Self {
+            provider: context.provider()?,
+            reporter: Reporter::new(Box::new(Quiet(context.reporter.clone()))),
+            lab: plan.lab.clone(),
+            plan: blake3::hash(&text).to_hex().to_string(),
+            numbers: numbers.collect(),
+        };
+        for checkpoint in checkpoints.provider.checkpoints()? {
+            let is_a_steps = matches!(checkpoint.occasion, Some(Occasion::Step { .. }));
+            if is_a_steps && checkpoints.step_of(&checkpoint).is_none() {
+                checkpoints.provider.forget(&Forget::One(checkpoint.label))?;
+            }
+        }
+        Ok(checkpoints)
+    }
+
+    /// Removes them, since the lab has come to its end.
+    ///
+    /// # Errors
+    /// A file that can't be removed.
+    pub fn forget(&self) -> Result<(), Error> {
+        self.provider.forget(&Forget::Steps).map(drop)
+    }
+
+    /// The step before which a checkpoint was made, if it is of this plan.
+    fn step_of(&self, checkpoint: &Checkpoint) -> Option<u32> {
+        match &checkpoint.occasion {
+            Some(Occasion::Step { lab, plan, step }) if *lab == self.lab && *plan == self.plan => {
+                Some(*step)
+            }
+            Some(Occasion::Step { .. } | Occasion::Asked) | None => None,
+        }
+    }
+
+    /// The label of the one before a step.
+    fn find(&self, step: u32) -> Option<Label> {
+        // What can't be listed can't be gone back to, and why is said by whoever saves next.
+        let checkpoints = self.provider.checkpoints().unwrap_or_default();
+        let wanted = checkpoints.into_iter().find(|it| self.step_of(it) == Some(step));
+        wanted.map(|checkpoint| checkpoint.label)
+    }
+
+    fn number(&self, step: u32) -> u32 {
+        self.numbers.get(step as usize).copied().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl History for Checkpoints {
+    async fn save(&mut self, step: u32) -> Result<(), Error> {
+        let (lab, plan, number) = (self.lab.clone(), self.plan.clone(), self.number(step));
+        let wanted = Wanted::Step { lab, plan, step, number };
+        self.provider.save(wanted, &self.reporter).await.map(drop)
+    }
+
+    fn has(&self, step: u32) -> bool {
+        self.find(step).is_some()
+    }
+
+    async fn back(&mut self, step: u32) -> Result<Session, Error> {
+        let label = self.find(step).ok_or_else(|| RunError::Unsaved {
+            why: "the guest was not saved before that step".to_owned(),
+        })?;
+        let Back { endpoint, .. } = self.provider.back(Some(&label), &self.reporter).await?;
+        Ok(Session::open(&Connection::open(&endpoint).await?).await?)
+    }
+
+    fn unavailable(&self) -> Option<String> {
+        self.provider.unsavable()
+    }
+}
+
+/// Passes notes on and keeps the phases of a start to itself: to a learner it is a step back, not a
+/// start.
+struct Quiet(Reporter);
+
+impl Renderer for Quiet {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Note { .. } = event {
+            self.0.emit(event.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The plan could not be written down to take its digest.
+#[derive(Debug, thiserror::Error)]
+#[error("the lab's plan could not be written as JSON")]
+struct UnreadablePlan(#[source] serde_json::Error);
+
+impl crate::error::Hint for UnreadablePlan {
+    fn hint(&self) -> String {
+        "this is a mistake of netlab; please report it".to_owned()
+    }
+
+    fn exit(&self) -> crate::error::Exit {
+        crate::error::Exit::HostLacks
+    }
+}
