@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::instance::Name;
 use crate::provider::checkpoint::Forget;
 use crate::report::{Event, print};
 use crate::{group, provider};
@@ -35,7 +36,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => failures.push(error),
         }
     }
-    ended.extend(checkpoints(&args, context)?);
+    ended.extend(checkpoints(&args, &names, context)?);
     match provider::clear_leftovers(context).await {
         Ok(words) => ended.extend(words),
         Err(error) => failures.push(error),
@@ -46,10 +47,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 /// Removes the checkpoints that outlive a guest, or says that they stay.
-fn checkpoints(args: &Args, context: &Context) -> Result<Vec<String>, Error> {
+fn checkpoints(args: &Args, names: &[Name], context: &Context) -> Result<Vec<String>, Error> {
     let saved = provider::saved_instances(&context.home)?;
     let mut removed = Vec::new();
-    for name in saved.into_iter().filter(|name| args.all || name.as_str() == context.options.name) {
+    for name in saved.into_iter().filter(|name| args.all || names.contains(name)) {
         let provider = provider::open(context, &name);
         if args.purge {
             let labels = provider.forget(&Forget::All)?;

@@ -28,7 +28,7 @@ use crate::group;
 /// # Errors
 /// Whatever the verb met; `main` prints it.
 pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
-    if matches!(verb, Verb::Demo(_) | Verb::Shell(_) | Verb::Logs(_)) {
+    if one_guest_only(&verb) {
         group::single(context)?;
     }
     match verb {
@@ -49,4 +49,12 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Image(verb) => image::run(verb, context).await,
         Verb::Completions(args) => completions::run(args),
     }
+}
+
+/// Whether a verb can't be done in several guests at a time.
+fn one_guest_only(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Demo(_) | Verb::Shell(_) | Verb::Logs(_) | Verb::Checkpoint(_) | Verb::Back(_)
+    )
 }

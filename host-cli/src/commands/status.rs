@@ -25,6 +25,8 @@ struct Row {
     up: bool,
     address: Option<String>,
     accelerator: Option<String>,
+    /// How it was started.
+    start: Option<&'static str>,
     /// Id of a lab that stands in the guest.
     lab: Option<String>,
     /// Why the agent did not answer, if it did not.
@@ -59,12 +61,13 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
             row.name.clone(),
             state.to_owned(),
             dash(&row.accelerator),
+            row.start.unwrap_or("-").to_owned(),
             dash(&row.address),
             lab.to_owned(),
         ]
     };
     let rows: Vec<_> = rows.iter().map(cells).collect();
-    print::table(&["NAME", "STATE", "ACCEL", "SSH", "LAB"], &rows)?;
+    print::table(&["NAME", "STATE", "ACCEL", "START", "SSH", "LAB"], &rows)?;
     Ok(Exit::Good)
 }
 
@@ -75,6 +78,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         up: false,
         address: None,
         accelerator: None,
+        start: None,
         lab: None,
         problem: None,
     };
@@ -82,6 +86,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         row.up = true;
         row.address = Some(endpoint.address.to_string());
         row.accelerator = Some(endpoint.accelerator.clone());
+        row.start = Some(endpoint.tier.name());
         let hello = async {
             let session = Session::open(&Connection::open(&endpoint).await?).await?;
             Ok::<_, Error>(session.hello().clone())

@@ -110,13 +110,15 @@ fn started_on_linux(pid: u32) -> Option<String> {
 }
 
 /// Takes field 22 of `/proc/PID/stat` (proc(5)), unless field 3 says that the process is a zombie
-/// or dead.
+/// or dead, and field 20 that it has no other thread: those of a killed process may outlive its
+/// first one, and keep its ports until they are gone.
 fn start_ticks(stat: &str) -> Option<&str> {
     // The second field, the program's name, may itself contain spaces and brackets.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    let ticks = fields.nth(18)?;
-    (!matches!(state, "Z" | "X")).then_some(ticks)
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    let ticks = fields.nth(1)?;
+    (!matches!(state, "Z" | "X") || threads > 1).then_some(ticks)
 }
 
 fn started_elsewhere(pid: u32) -> Option<String> {
@@ -134,10 +136,12 @@ mod tests {
     #[test]
     fn start_ticks_are_found_behind_any_name_and_not_for_the_dead() {
         let rest = "1 9 9 0 -1 4194560 1 0 0 0 5 3 0 0 20 0 4 0 813277 1 2";
+        let alone = rest.replace(" 4 0 813277", " 1 0 813277");
         for (stat, ticks) in [
             (format!("9 (qemu-system-x86) S {rest}"), Some("813277")),
             (format!("9 (a) b (c) R {rest}"), Some("813277")),
-            (format!("9 (qemu) Z {rest}"), None),
+            (format!("9 (qemu) Z {rest}"), Some("813277")),
+            (format!("9 (qemu) Z {alone}"), None),
             ("9 (qemu) S 1".to_owned(), None),
             (String::new(), None),
         ] {

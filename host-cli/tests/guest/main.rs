@@ -20,6 +20,7 @@ mod faults;
 mod group;
 mod leftovers;
 mod running;
+mod templates;
 mod terminal;
 mod verbs;
 
@@ -38,13 +39,14 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 8] = [
+    let groups: [(&str, &[(&str, Body)]); 9] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("templates", templates::TRIALS),
         ("group", group::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),

@@ -36,8 +36,13 @@ impl Netlab {
     /// Sets an environment variable for every command.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
+        self.set(name, value);
         self
+    }
+
+    /// Sets an environment variable for every later command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// The home's folder.

@@ -78,7 +78,9 @@ impl Making<'_> {
             return Ok(Ok(template));
         }
         let workshop = self.provider.home.workshop();
-        workshop.check_socket_length(Platform::HOST)?;
+        if let Err(error) = workshop.check_socket_length(Platform::HOST) {
+            return Ok(Err(NoTemplate::Reason(error.to_string())));
+        }
         let lock = InstanceLock::acquire(&workshop, Patience::Wait(self.reporter)).await?;
         // Another netlab may have made it while we waited.
         match templates.find(&key)? {
@@ -99,6 +101,17 @@ impl Making<'_> {
         }
         lock.remove_instance()?;
         Ok(made)
+    }
+
+    /// The template, if it has been made.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn found(&self) -> Result<Option<Template>, TemplateError> {
+        Ok(match self.templates().find(&self.key()?)? {
+            Found::Whole(template) => Some(template),
+            Found::Absent | Found::Broken { .. } => None,
+        })
     }
 
     /// Throws away a template that has turned out to be damaged.

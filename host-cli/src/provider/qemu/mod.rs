@@ -278,7 +278,7 @@ impl Provider for QemuProvider {
         };
         // All that can fail without the old guest is tried before that ends.
         let prepared = self.prepare(reporter, begun).await?;
-        if !self.starts_from_saved(&prepared)? {
+        if self.saved_tier(&prepared)?.is_none() {
             return Ok(None);
         }
         // By force: nothing in it is to be kept.

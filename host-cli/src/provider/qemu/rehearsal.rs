@@ -3,8 +3,14 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use super::command::{Machine, Memory, Origin};
 use super::discover::Qemu;
-use super::probe::{Foresight, Trials};
+use super::making::Making;
+use super::probe::{Choice, Foresight, Trials};
+use super::start::Prepared;
+use super::template::Form;
 use super::{QemuProvider, start};
 use crate::error::Error;
 use crate::report::{Event, Reporter};
@@ -30,9 +36,37 @@ impl QemuProvider {
                 accelerator.title()
             ));
         }
-        let machine = self.machine(qemu, &artifacts, accelerator, &start::uuid());
+        let choice = Choice { accelerator, cached: is_known };
+        let prepared = Prepared { qemu: qemu.clone(), artifacts, choice };
+        let machine = self.machine(qemu, &prepared.artifacts, accelerator, &start::uuid());
+        let machine = match self.saved_memory(&prepared, reporter)? {
+            Some(memory) => Machine { memory, origin: Origin::Saved, ..machine },
+            None => machine,
+        };
         let program = qemu.path.to_string_lossy().into_owned();
         Ok(std::iter::once(program).chain(machine.arguments()).collect())
+    }
+
+    /// Where the memory would be of a guest that goes on from a saved one; `None` for a boot.
+    fn saved_memory(
+        &self,
+        prepared: &Prepared,
+        reporter: &Reporter,
+    ) -> Result<Option<Memory>, Error> {
+        let Some(tier) = self.saved_tier(prepared)? else {
+            return Ok(None);
+        };
+        let (form, begun, host) = (Form::of(tier), Instant::now(), self.tiers(prepared)?.host());
+        let making = Making { provider: self, prepared, form, reporter, host, begun };
+        let template = making.found()?;
+        if template.is_none() {
+            let text = "no guest has been saved to go on from yet: `netlab up` does it first";
+            reporter.emit(Event::Note { text: text.to_owned() });
+        }
+        Ok(template.map(|template| match form {
+            Form::Memory => Memory::Copied(template.ram()),
+            Form::Stream => Memory::Private,
+        }))
     }
 }
 
@@ -98,12 +132,16 @@ mod tests {
             let best = forced.unwrap_or(Platform::HOST.accelerators()[0]);
             let accelerator = words.iter().position(|word| word == "-accel").unwrap() + 1;
             assert!(words[accelerator].starts_with(best.name()), "{words:?}");
+            let unsaved = "no guest has been saved to go on from yet: `netlab up` does it first";
             let mut expected = vec![untried.to_owned()];
             if forced.is_none() {
                 let title = best.title();
                 expected.push(format!(
                     "whether {title} works here has not been tried yet: `netlab up` does it first"
                 ));
+            }
+            if Platform::HOST.saves_guests() {
+                expected.push(unsaved.to_owned());
             }
             assert_eq!(*notes.0.lock().unwrap(), expected);
         }

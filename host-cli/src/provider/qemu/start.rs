@@ -51,9 +51,12 @@ impl QemuProvider {
         // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
         reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         room::check(self.paths.folder())?;
-        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        // Side by side: the one waits for a program, the other reads a hundred megabytes.
+        let finding =
+            async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
-        let artifacts = blocking("getting the image", move || source(&told)).await?;
+        let image = blocking("getting the image", move || source(&told));
+        let (qemu, artifacts) = tokio::try_join!(finding, image)?;
         let since_start = begun.elapsed();
         reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
         let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
@@ -66,19 +69,19 @@ impl QemuProvider {
         let accelerator = prepared.choice.accelerator;
         let image = &prepared.artifacts.digest;
         let here = Circumstances::here(accelerator, &prepared.qemu, image)?;
-        Ok(Tiers::of(&self.home, accelerator, here))
+        Ok(Tiers::of(&self.home, &self.sources.agent, accelerator, here))
     }
 
-    /// Whether a start would go on from a saved guest, as far as is known.
-    pub(super) fn starts_from_saved(&self, prepared: &Prepared) -> Result<bool, Error> {
+    /// The tier by which a start would go on from a saved guest, as far as is known.
+    pub(super) fn saved_tier(&self, prepared: &Prepared) -> Result<Option<Tier>, Error> {
         let tiers = self.tiers(prepared)?;
         let wanted = |tier: &Tier| self.options.tier.is_none_or(|forced| forced == *tier);
         for tier in [Tier::Clone, Tier::Restore].into_iter().filter(wanted) {
             if matches!(tiers.finding(tier)?, Finding::Works | Finding::Untried) {
-                return Ok(true);
+                return Ok(Some(tier));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Brings the guest up by the quickest tier that works.
@@ -93,6 +96,11 @@ impl QemuProvider {
         for tier in Tier::ALL.into_iter().filter(|&tier| forced.is_none_or(|it| it == tier)) {
             let outcome = match tier {
                 Tier::Clone | Tier::Restore => {
+                    // What never can be is no news.
+                    let finding = tiers.finding(tier)?;
+                    if forced.is_none() && matches!(finding, Finding::Impossible { .. }) {
+                        continue;
+                    }
                     self.by_template(tier, &tiers, &prepared, reporter, begun).await?
                 }
                 Tier::Cold => break,
@@ -133,8 +141,7 @@ impl QemuProvider {
             Finding::Fails { reason } => return Ok(Outcome::Falls(reason)),
             Finding::Impossible { reason } => return Ok(Outcome::Falls(reason.to_owned())),
         }
-        let form = if tier == Tier::Clone { Form::Memory } else { Form::Stream };
-        let host = tiers.host();
+        let (form, host) = (Form::of(tier), tiers.host());
         let making = Making { provider: self, prepared, form, reporter, host, begun };
         let mut again = true;
         loop {

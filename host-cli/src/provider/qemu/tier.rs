@@ -35,13 +35,21 @@ pub enum Finding {
 #[serde(tag = "verdict", rename_all = "snake_case")]
 enum Verdict {
     Works,
-    Fails { reason: String },
+    /// It failed once, which may be an accident of a busy host.
+    Doubtful {
+        reason: String,
+    },
+    Fails {
+        reason: String,
+    },
 }
 
 /// All that a verdict depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct TierCircumstances {
     tier: Tier,
+    /// Digest of the agent: another build of netlab may do better.
+    agent: String,
     #[serde(flatten)]
     here: Circumstances,
 }
@@ -49,14 +57,15 @@ struct TierCircumstances {
 /// The tiers of this host, under one set of circumstances.
 pub struct Tiers {
     path: PathBuf,
+    agent: String,
     here: Circumstances,
     accelerator: Accelerator,
 }
 
 impl Tiers {
     /// Those that start guests with an accelerator, QEMU and image.
-    pub fn of(home: &Home, accelerator: Accelerator, here: Circumstances) -> Self {
-        Self { path: home.tier_verdicts(), here, accelerator }
+    pub fn of(home: &Home, agent: &str, accelerator: Accelerator, here: Circumstances) -> Self {
+        Self { path: home.tier_verdicts(), agent: agent.to_owned(), here, accelerator }
     }
 
     /// What is known of one.
@@ -74,7 +83,7 @@ impl Tiers {
         Ok(match verdicts.find(&self.circumstances(tier)) {
             Some(Verdict::Works) => Finding::Works,
             Some(Verdict::Fails { reason }) => Finding::Fails { reason: reason.clone() },
-            None => Finding::Untried,
+            Some(Verdict::Doubtful { .. }) | None => Finding::Untried,
         })
     }
 
@@ -86,20 +95,19 @@ impl Tiers {
         if self.finding(tier)? == Finding::Works {
             return Ok(());
         }
-        self.keep(tier, Some(Verdict::Works))
+        self.keep(tier, Verdict::Works)
     }
 
-    /// Keeps that it did not work. Where it did before, it may have been an accident: that is only
-    /// forgotten, so that the next start tries it again.
+    /// Keeps that it did not work. Once may be an accident, so the next start tries it again; twice in
+    /// a row is a verdict.
     ///
     /// # Errors
     /// [`InstanceError::File`].
     pub fn fails(&self, tier: Tier, reason: String) -> Result<(), InstanceError> {
-        let verdict = match self.finding(tier)? {
-            Finding::Works => None,
-            Finding::Untried | Finding::Impossible { .. } | Finding::Fails { .. } => {
-                Some(Verdict::Fails { reason })
-            }
+        let verdicts = Verdicts::read(&self.path)?;
+        let verdict = match verdicts.find(&self.circumstances(tier)) {
+            Some(Verdict::Works) | None => Verdict::Doubtful { reason },
+            Some(Verdict::Doubtful { .. } | Verdict::Fails { .. }) => Verdict::Fails { reason },
         };
         self.keep(tier, verdict)
     }
@@ -109,12 +117,12 @@ impl Tiers {
         self.here.host()
     }
 
-    fn keep(&self, tier: Tier, verdict: Option<Verdict>) -> Result<(), InstanceError> {
-        Verdicts::read(&self.path)?.keep(self.circumstances(tier), verdict)
+    fn keep(&self, tier: Tier, verdict: Verdict) -> Result<(), InstanceError> {
+        Verdicts::read(&self.path)?.keep(self.circumstances(tier), Some(verdict))
     }
 
     fn circumstances(&self, tier: Tier) -> TierCircumstances {
-        TierCircumstances { tier, here: self.here.clone() }
+        TierCircumstances { tier, agent: self.agent.clone(), here: self.here.clone() }
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
     fn tiers(home: &Home) -> Tiers {
         let qemu = Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 };
         let here = Circumstances::here(Accelerator::Tcg, &qemu, "a").unwrap();
-        Tiers::of(home, Accelerator::Tcg, here)
+        Tiers::of(home, "agent", Accelerator::Tcg, here)
     }
 
     #[test]
@@ -163,18 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_trial_stands_and_one_accident_does_not() {
+    fn two_failures_in_a_row_stand_and_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let tiers = tiers(&Home::at(folder.path().to_owned()));
+        assert_eq!(tiers.finding(Tier::Clone).unwrap(), Finding::Untried);
+        tiers.fails(Tier::Clone, "it was slow".to_owned()).unwrap();
         assert_eq!(tiers.finding(Tier::Clone).unwrap(), Finding::Untried);
         tiers.fails(Tier::Clone, "it hung".to_owned()).unwrap();
         let fails = Finding::Fails { reason: "it hung".to_owned() };
         assert_eq!(tiers.finding(Tier::Clone).unwrap(), fails);
         assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Untried);
 
-        tiers.works(Tier::Restore).unwrap();
-        assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Works);
-        tiers.fails(Tier::Restore, "it hung".to_owned()).unwrap();
-        assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Untried);
+        for _ in 0..2 {
+            tiers.works(Tier::Restore).unwrap();
+            assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Works);
+            tiers.fails(Tier::Restore, "it hung".to_owned()).unwrap();
+            assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Untried);
+        }
     }
 }

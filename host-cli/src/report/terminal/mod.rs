@@ -186,7 +186,7 @@ impl Renderer for TerminalRenderer {
             Event::GuestReady { name, attached, accelerator, tier, address, took } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
-                let (took, tier) = (units::time(*took), tier.name());
+                let (took, tier) = (time(*took), tier.name());
                 let came = if *attached { "was up, reached in" } else { "up in" };
                 let line = format!("guest {came} {took} ({accelerator}, {tier}) {dot} {address}");
                 self.progress.ready(&line)

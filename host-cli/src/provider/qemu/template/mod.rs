@@ -29,6 +29,7 @@ pub use shelf::Shelved;
 
 use crate::instance::{Home, InstanceLock, replace_file};
 use crate::platform;
+use crate::provider::Tier;
 
 /// Version of `template.json`.
 const RECORD_VERSION: u32 = 2;
@@ -54,6 +55,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// What a tier goes on from.
+    pub fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Clone => Self::Memory,
+            Tier::Restore | Tier::Cold => Self::Stream,
+        }
+    }
+
     fn files(self) -> &'static [&'static str] {
         match self {
             Self::Memory => &[RAM, STATE],
