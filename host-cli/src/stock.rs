@@ -1,6 +1,7 @@
 //! What netlab keeps on this host's disk that takes space: images, their packages, templates and
 //! checkpoints. The rule: nothing goes that a running process has on its command line, as QEMU has
-//! the files that it maps and reads; and a checkpoint is the user's, so it never goes by itself.
+//! the files that it maps and reads (its folder's name is looked for, since two paths may lead to one
+//! cache); and a checkpoint is the user's, so it never goes by itself.
 
 use std::time::SystemTime;
 

@@ -125,9 +125,7 @@ mod tests {
 
     fn put(path: &Path, bytes: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        crate::store::File::create(path)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
-            .unwrap();
+        fs::File::create(path).and_then(|mut file| io::Write::write_all(&mut file, bytes)).unwrap();
     }
 
     #[test]

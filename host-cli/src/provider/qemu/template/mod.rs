@@ -130,7 +130,8 @@ impl Templates {
             return Ok(Found::Absent);
         }
         let found = Record::read(&folder).and_then(|record| {
-            let template = Template { key: key.clone(), folder: folder.clone(), record };
+            let template =
+                Template { key: key.clone(), folder: folder.clone(), record: record.into() };
             template.look().map(|()| template)
         });
         match found {
@@ -285,7 +286,7 @@ impl Draft {
             .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
         // Under its old name there is nothing left to remove.
         let _ = self.folder.keep();
-        Ok(Template { key: key.clone(), folder, record })
+        Ok(Template { key: key.clone(), folder, record: record.into() })
     }
 }
 
@@ -294,7 +295,7 @@ impl Draft {
 pub struct Template {
     key: Key,
     folder: PathBuf,
-    record: Record,
+    record: Box<Record>,
 }
 
 impl Template {
