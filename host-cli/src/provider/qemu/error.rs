@@ -402,6 +402,7 @@ impl Hint for QemuError {
             | Self::TooOld { .. }
             | Self::Unusable { .. }
             | Self::AcceleratorFails { .. }
+            | Self::TierFails { .. }
             | Self::Memory { .. }
             | Self::Disk { .. }
             | Self::Spawn { .. }
@@ -415,7 +416,6 @@ impl Hint for QemuError {
             | Self::GaveUp { .. }
             | Self::Channel { .. }
             | Self::Control { .. }
-            | Self::TierFails { .. }
             | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Survived { .. }

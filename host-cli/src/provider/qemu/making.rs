@@ -197,7 +197,12 @@ impl Making<'_> {
         };
         let accelerator = self.prepared.choice.accelerator;
         let endpoint = maker.endpoint(accelerator, Tier::Cold, launched.port, false);
-        (self.provider.sources.furnish)(endpoint, self.reporter.clone(), self.begun).await?;
+        let furnish = &self.provider.sources.furnish;
+        // A guest that is lost now is lost to the template only: the one that was asked for is
+        // another.
+        if let Err(error) = furnish(endpoint, self.reporter.clone(), self.begun).await {
+            return reason(error.to_string());
+        }
         self.reporter.emit(Event::PhaseStarted { phase: Phase::Template });
         let finished = self.save(&maker.paths, launched, &draft).await;
         if let Err(error) = finished {

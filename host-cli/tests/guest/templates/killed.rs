@@ -27,10 +27,10 @@ pub fn netlab(suite: &Netlab) {
 }
 
 pub fn qemu(suite: &Netlab) {
-    // Once the guest is furnished, only its saving has failed: the next tier may still work.
+    // Once the guest has come up, only its saving has failed: the next tier may still work.
     let rows = [
         ("kernel", "no guest could be saved", "cold"),
-        ("agent", "no guest could be saved", "cold"),
+        ("agent", "no clone of a saved guest", "restore"),
         ("template", "no clone of a saved guest", "restore"),
     ];
     for (phase, words, tier) in rows {
