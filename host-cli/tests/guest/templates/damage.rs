@@ -18,7 +18,7 @@ const DAMAGES: [Damage; 7] = [
     // Root reads whatever has a mode; nobody reads a folder.
     ("state", folder, "is no plain file"),
     ("ram", remove, "is gone"),
-    ("template.json", cut, "is no record of a template"),
+    ("template.json", cut, "is no record of this netlab"),
 ];
 
 pub fn each_is_named(suite: &Netlab) {
