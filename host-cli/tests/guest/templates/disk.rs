@@ -1,5 +1,6 @@
 //! A disk without room for a template.
 
+use std::io::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -23,7 +24,8 @@ impl Disk {
         match mount(kind, &folder, kind, MsFlags::empty(), Some(size.as_str())) {
             Ok(()) => Some(Self { folder }),
             Err(error) => {
-                println!("not tried: can't mount a small disk here: {error}");
+                let mut told = std::io::stderr();
+                let _ = writeln!(told, "not tried: can't mount a small disk here: {error}");
                 None
             }
         }
