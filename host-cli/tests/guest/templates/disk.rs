@@ -1,7 +1,6 @@
 //! A disk without room for a template.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
