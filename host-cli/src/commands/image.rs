@@ -2,6 +2,7 @@
 
 mod list;
 mod prune;
+mod warm;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub enum Verb {
     Verify,
     /// Print the folder that the image is in
     Path,
+    /// Boot a guest and save it, so that the next start goes on from there
+    Warm,
     /// List what takes space: images, packages, templates and checkpoints
     List,
     /// Remove what no start takes any more, and nothing that a running guest uses
@@ -140,6 +143,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
             let image = images.found()?;
             image_line(context, "image", image.key, &image.dir)?;
         }
+        Verb::Warm => warm::run(context).await?,
         Verb::List => list::run(context)?,
         Verb::Prune { all } => prune::run(all, context).await?,
     }

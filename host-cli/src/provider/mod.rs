@@ -132,6 +132,15 @@ pub async fn clear_leftovers(context: &Context) -> Result<Vec<String>, Error> {
     Ok(ended)
 }
 
+/// Makes sure that the next start has a saved guest to go on from.
+///
+/// # Errors
+/// Guests can only be booted here, or what keeps one from being saved.
+pub async fn warm(context: &Context) -> Result<qemu::warm::Warm, Error> {
+    let provider = qemu::QemuProvider::of(context, &context.name()?);
+    provider.warm(&context.reporter).await
+}
+
 /// Names of all instances that have checkpoints, whether they are up or not.
 ///
 /// # Errors

@@ -28,6 +28,7 @@ pub mod template;
 pub mod tier;
 mod verdicts;
 mod version;
+pub mod warm;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -32,12 +32,13 @@ pub fn available_memory_mib() -> Result<u64, QemuError> {
     Ok(System::new_with_specifics(memory)?.available_memory() >> 20)
 }
 
-/// Free space on the disk of `folder`, in MiB.
+/// Free space on the disk of `folder`, which need not be there yet, in MiB.
 ///
 /// # Errors
 /// [`QemuError::File`].
 pub fn available_disk_mib(folder: &Path) -> Result<u64, QemuError> {
-    let bytes = fs4::available_space(folder).map_err(|source| QemuError::File {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
+    let bytes = fs4::available_space(there).map_err(|source| QemuError::File {
         action: "ask for the free space at",
         path: folder.to_owned(),
         source,

@@ -299,6 +299,11 @@ pub struct Template {
 }
 
 impl Template {
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Its key.
     pub fn key(&self) -> &Key {
         &self.key
