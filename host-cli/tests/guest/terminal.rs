@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use nix::pty::{Winsize, openpty};
@@ -25,11 +26,14 @@ impl Session {
     pub fn start(netlab: &Netlab, words: &[&str]) -> Self {
         let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(&size, None).expect("a pseudo-terminal");
-        let end = || Stdio::from(pair.slave.try_clone().expect("a descriptor"));
+        // Copies, which no program inherits: a QEMU that netlab starts would hold the terminal open.
+        let copy = |end: OwnedFd| end.try_clone().expect("a descriptor");
+        let (master, slave) = (copy(pair.master), copy(pair.slave));
+        let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let mut command = netlab.command(words);
         command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end());
         let child = command.spawn().expect("netlab starts");
-        Self { child, terminal: File::from(pair.master), seen: String::new() }
+        Self { child, terminal: File::from(master), seen: String::new() }
     }
 
     #[track_caller]
