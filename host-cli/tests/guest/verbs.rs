@@ -73,7 +73,7 @@ fn a_kept_lab_makes_way(netlab: &Netlab) {
 }
 
 fn logs_show_what_console_and_agent_said(netlab: &Netlab) {
-    netlab.run(["logs", "serial"]).exit(0).says(&["netlab-init: started"]);
+    netlab.run(["logs", "serial"]).exit(0).says(&["netlab-init: SSH server listens"]);
     netlab.run(["logs", "agent"]).exit(0).says(&["start the guest's services"]);
     netlab.run(["logs"]).exit(0).says(&["== serial", "== qemu", "== agent"]);
     netlab.run(["logs", "nonsense"]).exit(2).complains(&["there is no log `nonsense`", "serial"]);
