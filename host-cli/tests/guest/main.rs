@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checkpoints;
 mod connection;
 mod custom_labs;
 mod demos;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 10] = [
+    let groups: [(&str, &[(&str, Body)]); 11] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         ("templates", templates::TRIALS),
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
+        ("checkpoints", checkpoints::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
     ];
