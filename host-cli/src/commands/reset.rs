@@ -11,7 +11,6 @@ use crate::guest::Guest;
 use crate::instance::LabLock;
 use crate::provider::Tier;
 use crate::provider::checkpoint::Forget;
-use crate::provider::checkpoint::Forget;
 use crate::report::{print, time};
 use crate::{fresh, group, guest};
 
@@ -80,8 +79,6 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         }
     };
     // Their lab is gone.
-    context.provider()?.forget(&Forget::Steps)?;
-    // What was saved before the steps of a lab goes with it.
     context.provider()?.forget(&Forget::Steps)?;
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
 }

@@ -210,9 +210,13 @@ impl QemuProvider {
                 return Err(failed(qmp::QmpError::Unexpected { command, answer }).into());
             }
             let status = client.status().await.map_err(failed)?;
-            if status != "running" {
-                return Err(QemuError::NotRunning { status }.into());
+            match status.as_str() {
+                "running" => {}
+                // A netlab was killed when it had saved the guest and not yet let it go on.
+                "postmigrate" => client.go_on().await.map_err(failed)?,
+                _ => return Err(QemuError::NotRunning { status }.into()),
             }
+            drop(client);
             self.set_clock().await?;
         }
         Ok(self.endpoint(record.accelerator, record.tier, port, true))
