@@ -28,9 +28,11 @@ pub struct Record {
     pub accelerator: Accelerator,
     /// Digest of the image that it was booted from.
     pub image: String,
-    /// How it was started.
+    /// How it was started; records of version 1 knew only boots.
+    #[serde(default = "cold")]
     pub tier: Tier,
     /// Key of the template that it was made from; `None` after a cold boot.
+    #[serde(default)]
     pub template: Option<String>,
     /// How far its start has come.
     pub stage: Stage,
@@ -54,6 +56,10 @@ pub enum Stage {
         /// The port on 127.0.0.1 that leads to the guest's port 22.
         port: u16,
     },
+}
+
+fn cold() -> Tier {
+    Tier::Cold
 }
 
 /// The one field that every version of the file has.
@@ -138,6 +144,18 @@ mod tests {
             text,
             r#"{"version":2,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
         );
+    }
+
+    #[test]
+    fn a_record_of_version_1_still_tells_of_its_guest() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
+        paths.create_folder().unwrap();
+        let old = r#"{"version":1,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#;
+        replace_file(&paths.record(), old.as_bytes()).unwrap();
+        let read = Record::read(&paths).unwrap().unwrap();
+        assert_eq!((read.version, read.tier, read.template), (1, Tier::Cold, None));
+        assert_eq!(read.stage, record().stage);
     }
 
     #[test]

@@ -312,7 +312,7 @@ impl Start<'_> {
 }
 
 fn asking(source: QmpError) -> QemuError {
-    QemuError::Control { doing: "can't ask QEMU for the port of the guest's SSH server", source }
+    QemuError::Control { doing: "can't ask the guest's QEMU who it is and for its port", source }
 }
 
 fn broken(progress: &Progress, error: &ChannelError) -> QemuError {

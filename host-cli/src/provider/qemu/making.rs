@@ -14,10 +14,10 @@ use super::launch::{Launch, Launched};
 use super::migrate::{self, Contents};
 use super::packed::{self, packing};
 use super::qmp::Qmp;
-use super::reconcile::{State, reconcile};
+use super::reconcile::reconcile;
 use super::start::{Prepared, blocking};
 use super::template::{Draft, Form, Found, Ingredients, Key, Template, TemplateError, Templates};
-use super::{QemuError, QemuOptions, QemuProvider, process, room};
+use super::{QemuError, QemuOptions, QemuProvider, room};
 use crate::error::Error;
 use crate::instance::{Home, InstanceError, InstanceLock, InstancePaths, Patience};
 use crate::platform::{Accelerator, Platform};
@@ -73,34 +73,57 @@ impl Making<'_> {
     /// # Errors
     /// What befell netlab; what befell the guest or the template is a [`NoTemplate`].
     pub async fn template(&self) -> Result<Result<Template, NoTemplate>, Error> {
-        let (templates, key) = (self.templates(), self.key()?);
-        if let Found::Whole(template) = templates.find(&key)? {
-            return Ok(Ok(template));
+        match self.found() {
+            Ok(Some(template)) => return Ok(Ok(template)),
+            Ok(None) => {}
+            Err(error) => return Ok(Err(error.into())),
         }
-        let workshop = self.provider.home.workshop();
-        if let Err(error) = workshop.check_socket_length(Platform::HOST) {
-            return Ok(Err(NoTemplate::Reason(error.to_string())));
-        }
-        let lock = InstanceLock::acquire(&workshop, Patience::Wait(self.reporter)).await?;
+        let lock = match self.workshop().await {
+            Ok(lock) => lock,
+            // A cache that we may not write to, or too long a path: a boot does without.
+            Err(error) => return Ok(Err(NoTemplate::Reason(error.to_string()))),
+        };
+        let (templates, workshop) = (self.templates(), self.provider.home.workshop());
         // Another netlab may have made it while we waited.
+        match self.clean(&templates) {
+            Ok(Some(template)) => return Ok(Ok(template)),
+            Ok(None) => {}
+            Err(error) => return Ok(Err(error.into())),
+        }
+        for text in clear(&lock, &workshop, &templates).await? {
+            self.note(text);
+        }
+        let made = self.make(&lock, &templates, &self.key()?, workshop).await?;
+        // What can't be tidied up now is no reason to have no template.
+        match templates.tidy() {
+            Ok(gone) => gone.into_iter().for_each(|text| self.note(text)),
+            Err(error) => self.note(error.to_string()),
+        }
+        if let Err(error) = lock.remove_instance() {
+            self.note(error.to_string());
+        }
+        Ok(made)
+    }
+
+    /// The right to make templates.
+    async fn workshop(&self) -> Result<InstanceLock, InstanceError> {
+        let workshop = self.provider.home.workshop();
+        workshop.check_socket_length(Platform::HOST)?;
+        InstanceLock::acquire(&workshop, Patience::Wait(self.reporter)).await
+    }
+
+    /// The template if it is there, and what is broken thrown away.
+    fn clean(&self, templates: &Templates) -> Result<Option<Template>, TemplateError> {
+        let key = self.key()?;
         match templates.find(&key)? {
-            Found::Whole(template) => return Ok(Ok(template)),
+            Found::Whole(template) => Ok(Some(template)),
+            Found::Absent => Ok(None),
             Found::Broken { problem } => {
                 self.note(format!("{problem}: making it anew"));
                 templates.discard(&key)?;
+                Ok(None)
             }
-            Found::Absent => {}
         }
-        clear(&lock, &workshop, self.reporter).await?;
-        for text in templates.sweep(&lock)? {
-            self.note(text);
-        }
-        let made = self.make(&lock, &templates, &key, workshop).await?;
-        for text in templates.tidy()? {
-            self.note(text);
-        }
-        lock.remove_instance()?;
-        Ok(made)
     }
 
     /// The template, if it has been made.
@@ -114,12 +137,17 @@ impl Making<'_> {
         })
     }
 
-    /// Throws away a template that has turned out to be damaged.
+    /// Throws away a template that has turned out to be damaged, unless another netlab has put a
+    /// new one in its place.
     ///
     /// # Errors
-    /// [`TemplateError`].
-    pub fn discard(&self) -> Result<(), TemplateError> {
-        self.templates().discard(&self.key()?)
+    /// [`TemplateError`], and what keeps the workshop from being entered.
+    pub async fn discard(&self, damaged: &Template) -> Result<(), Error> {
+        let _lock = self.workshop().await?;
+        match self.found()? {
+            Some(template) if template != *damaged => Ok(()),
+            Some(_) | None => Ok(self.templates().discard(damaged.key())?),
+        }
     }
 
     fn templates(&self) -> Templates {
@@ -246,7 +274,9 @@ impl Making<'_> {
             }
         }
         drop(client);
-        launched.qemu.kill().await.map_err(file)
+        let program = self.prepared.qemu.path.clone();
+        let ended = launched.qemu.kill().await;
+        ended.map_err(|source| QemuError::File { action: "end", path: program, source })
     }
 }
 
@@ -270,21 +300,18 @@ async fn settle(address: &str) -> Result<BootChannel, QemuError> {
     Ok(channel)
 }
 
-/// Ends whatever a killed netlab left in the workshop. Nobody else's guest is ever there.
+/// Ends whatever a killed netlab left in the workshop, and of a template. Returns, in words, what was
+/// ended. Nobody else's guest is ever there, and none is ever recorded as up.
 async fn clear(
     lock: &InstanceLock,
     workshop: &InstancePaths,
-    reporter: &Reporter,
-) -> Result<(), Error> {
-    let (state, notes) = reconcile(lock, workshop).await?;
-    for text in notes {
-        reporter.emit(Event::Note { text });
-    }
-    if let State::Up { process, .. } = state {
-        process::kill(&process).await?;
-    }
+    templates: &Templates,
+) -> Result<Vec<String>, Error> {
+    let (_, mut ended) = reconcile(lock, workshop).await?;
     // Keys to throw away are used for one guest.
-    Ok(workshop.clear_run()?)
+    workshop.clear_run()?;
+    ended.extend(templates.sweep(lock)?);
+    Ok(ended)
 }
 
 /// Ends what a killed netlab left of the making of a template. Returns, in words, what was ended. A
@@ -302,8 +329,7 @@ pub async fn clear_leftovers(home: &Home) -> Result<Vec<String>, Error> {
         Err(InstanceError::Busy(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let (_, mut ended) = reconcile(&lock, &workshop).await?;
-    ended.extend(templates.sweep(&lock)?);
+    let ended = clear(&lock, &workshop, &templates).await?;
     lock.remove_instance()?;
     Ok(ended)
 }

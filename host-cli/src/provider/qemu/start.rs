@@ -17,10 +17,11 @@ use super::making::{Making, NoTemplate};
 use super::migrate::Contents;
 use super::packed::unpacked;
 use super::probe::{Choice, Freshness, Trials};
-use super::template::{Form, Template};
+use super::template::{Form, Template, TemplateError};
 use super::tier::{Finding, Tiers};
 use super::{Artifacts, QemuError, QemuProvider, room};
 use crate::error::Error;
+use crate::instance::InstanceError;
 use crate::provider::{Endpoint, Tier};
 use crate::report::{Event, Phase, Reporter};
 
@@ -152,7 +153,7 @@ impl QemuProvider {
             };
             let error = match self.go_on_from(&template, tier, prepared, reporter, begun).await? {
                 Ok(endpoint) => {
-                    tiers.works(tier)?;
+                    remember(tiers.works(tier), reporter);
                     return Ok(Outcome::Up(endpoint));
                 }
                 Err(error) => error,
@@ -164,15 +165,15 @@ impl QemuProvider {
                 source,
             })?;
             match sound {
-                Err(damage) if again => {
+                Err(damage @ TemplateError::Altered { .. }) if again => {
                     again = false;
                     reporter.emit(Event::Note { text: format!("{damage}: making it anew") });
-                    making.discard()?;
+                    making.discard(&template).await?;
                 }
                 Err(damage) => return Ok(Outcome::Falls(damage.to_string())),
                 Ok(()) if error.may_be_the_tiers() => {
                     let reason = error.in_short();
-                    tiers.fails(tier, reason.clone())?;
+                    remember(tiers.fails(tier, reason.clone()), reporter);
                     return Ok(Outcome::Falls(reason));
                 }
                 Ok(()) => return Err(error.into()),
@@ -199,12 +200,12 @@ impl QemuProvider {
             }
         });
         let origin = template.state();
-        let opened: std::io::Result<Box<dyn AsyncRead + Send + Unpin>> = match tier {
-            Tier::Clone | Tier::Cold => {
+        let opened: std::io::Result<Box<dyn AsyncRead + Send + Unpin>> = match template.form() {
+            Form::Memory => {
                 let file = tokio::fs::File::open(&origin).await;
                 file.map(|file| Box::new(file) as _)
             }
-            Tier::Restore => unpacked(&origin).await.map(|stream| Box::new(stream) as _),
+            Form::Stream => unpacked(&origin).await.map(|stream| Box::new(stream) as _),
         };
         let state = match opened {
             Ok(state) => state,
@@ -212,9 +213,9 @@ impl QemuProvider {
                 return Ok(Err(QemuError::File { action: "open", path: origin, source }));
             }
         };
-        let (memory, contents) = match tier {
-            Tier::Clone => (Memory::Copied(template.ram()), Contents::Devices),
-            Tier::Restore | Tier::Cold => (Memory::Private, Contents::Everything),
+        let (memory, contents) = match template.form() {
+            Form::Memory => (Memory::Copied(template.ram()), Contents::Devices),
+            Form::Stream => (Memory::Private, Contents::Everything),
         };
         let socket = self.paths.state_socket();
         let saved =
@@ -258,6 +259,13 @@ impl QemuProvider {
         prepared.choice = choice;
         let launched = self.launch(&prepared, Launch::BOOT, reporter, begun).await??;
         self.let_go(launched)
+    }
+}
+
+/// A verdict that can't be kept is had again by another trial.
+fn remember(kept: Result<(), InstanceError>, reporter: &Reporter) {
+    if let Err(error) = kept {
+        reporter.emit(Event::Note { text: error.to_string() });
     }
 }
 

@@ -38,6 +38,8 @@ enum Verdict {
     /// It failed once, which may be an accident of a busy host.
     Doubtful {
         reason: String,
+        /// Process id of the netlab that saw it: of the guests of a group many may fail at once.
+        by: u32,
     },
     Fails {
         reason: String,
@@ -95,7 +97,8 @@ impl Tiers {
         if self.finding(tier)? == Finding::Works {
             return Ok(());
         }
-        self.keep(tier, Verdict::Works)
+        let mut verdicts = Verdicts::read_to_change(&self.path)?;
+        verdicts.keep(self.circumstances(tier), Some(Verdict::Works))
     }
 
     /// Keeps that it did not work. Once may be an accident, so the next start tries it again; twice in
@@ -104,21 +107,24 @@ impl Tiers {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn fails(&self, tier: Tier, reason: String) -> Result<(), InstanceError> {
-        let verdicts = Verdicts::read(&self.path)?;
+        self.fails_for(tier, reason, std::process::id())
+    }
+
+    fn fails_for(&self, tier: Tier, reason: String, by: u32) -> Result<(), InstanceError> {
+        let mut verdicts = Verdicts::read_to_change(&self.path)?;
         let verdict = match verdicts.find(&self.circumstances(tier)) {
-            Some(Verdict::Works) | None => Verdict::Doubtful { reason },
+            Some(Verdict::Works) | None => Verdict::Doubtful { reason, by },
+            Some(Verdict::Doubtful { by: other, .. }) if *other == by => {
+                Verdict::Doubtful { reason, by }
+            }
             Some(Verdict::Doubtful { .. } | Verdict::Fails { .. }) => Verdict::Fails { reason },
         };
-        self.keep(tier, verdict)
+        verdicts.keep(self.circumstances(tier), Some(verdict))
     }
 
     /// The host's processor and kernel, in words.
     pub fn host(&self) -> String {
         self.here.host()
-    }
-
-    fn keep(&self, tier: Tier, verdict: Verdict) -> Result<(), InstanceError> {
-        Verdicts::read(&self.path)?.keep(self.circumstances(tier), Some(verdict))
     }
 
     fn circumstances(&self, tier: Tier) -> TierCircumstances {
@@ -175,9 +181,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tiers = tiers(&Home::at(folder.path().to_owned()));
         assert_eq!(tiers.finding(Tier::Clone).unwrap(), Finding::Untried);
-        tiers.fails(Tier::Clone, "it was slow".to_owned()).unwrap();
-        assert_eq!(tiers.finding(Tier::Clone).unwrap(), Finding::Untried);
-        tiers.fails(Tier::Clone, "it hung".to_owned()).unwrap();
+        for _ in 0..2 {
+            tiers.fails_for(Tier::Clone, "it was slow".to_owned(), 7).unwrap();
+            assert_eq!(tiers.finding(Tier::Clone).unwrap(), Finding::Untried, "the same netlab");
+        }
+        tiers.fails_for(Tier::Clone, "it hung".to_owned(), 8).unwrap();
         let fails = Finding::Fails { reason: "it hung".to_owned() };
         assert_eq!(tiers.finding(Tier::Clone).unwrap(), fails);
         assert_eq!(tiers.finding(Tier::Restore).unwrap(), Finding::Untried);

@@ -1,7 +1,7 @@
 //! Verdicts of earlier trials, on disk. The rule: a verdict holds only under the circumstances in
 //! which the trial was made, and every one of them can be had again by another trial.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ const KEPT_VERDICTS: usize = 32;
 pub struct Verdicts<C, V> {
     path: PathBuf,
     kept: Vec<Kept<C, V>>,
+    /// Held by whoever is about to change the file.
+    _lock: Option<File>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +57,24 @@ where
         let file = serde_json::from_slice::<VerdictFile<C, V>>(&text).ok();
         let file = file.filter(|file| file.version == FILE_VERSION);
         let kept = file.map(|file| file.verdicts).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), kept })
+        Ok(Self { path: path.to_owned(), kept, _lock: None })
+    }
+
+    /// Reads the file while nobody else changes it, until this is dropped.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn read_to_change(path: &Path) -> Result<Self, InstanceError> {
+        let beside = path.with_extension("lock");
+        let failed = |source| InstanceError::File { action: "lock", path: beside.clone(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+        let file = file.map_err(failed)?;
+        // Others hold it for as long as it takes to write a page.
+        file.lock().map_err(failed)?;
+        Ok(Self { _lock: Some(file), ..Self::read(path)? })
     }
 
     /// The verdict of an earlier trial under the same circumstances.

@@ -1,6 +1,7 @@
 //! Templates: guests that were booted once and saved, from which others go on. The rule: a template
 //! is written aside and renamed when it is whole, is never written again, and is never trusted
-//! before its digests have been found right.
+//! before its digests have been found right. They lie beside the files, so they tell of accidents; who
+//! may write to the cache may start what he likes in any case.
 //!
 //! ```text
 //! <cache>/templates/w/                    the workshop: an instance's folder  provider/qemu/making
@@ -302,6 +303,11 @@ impl Template {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What it consists of.
+    pub fn form(&self) -> Form {
+        self.record.form
     }
 
     /// Its key.
