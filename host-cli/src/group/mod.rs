@@ -37,10 +37,11 @@ pub fn members(context: &Context) -> Result<Vec<Name>, Error> {
 /// A name that can't be one; [`GroupError::Taken`] if a single guest has it.
 pub fn seats(context: &Context, count: u16) -> Result<Vec<Name>, Error> {
     let name = context.name()?;
-    if context.home.instances()?.contains(&name) {
+    let instances = context.home.instances()?;
+    if instances.contains(&name) {
         return Err(GroupError::Taken(name).into());
     }
-    Ok(names::seats(&name, count)?)
+    Ok(names::seats(&name, count, &instances)?)
 }
 
 /// Makes sure that `--name` means one guest, for a verb that can't be done in several.

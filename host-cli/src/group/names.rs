@@ -17,13 +17,16 @@ pub fn members(name: &Name, instances: &[Name]) -> Vec<Name> {
     members.into_iter().map(|(_, instance)| instance).collect()
 }
 
-/// Names for a group of `count`, the numbers as wide as that of the last one.
+/// Names for a group of `count`, the numbers as wide as that of the last one; a member that is among
+/// `instances` goes by the name that it has.
 ///
 /// # Errors
 /// [`InstanceError::Name`] if a name becomes too long.
-pub fn seats(group: &Name, count: u16) -> Result<Vec<Name>, InstanceError> {
+pub fn seats(group: &Name, count: u16, instances: &[Name]) -> Result<Vec<Name>, InstanceError> {
     let width = count.to_string().len().max(DIGITS);
-    (1..=count).map(|number| format!("{group}-{number:0width$}").parse()).collect()
+    let there = |wanted| instances.iter().find(|it| number(group, it) == Some(wanted)).cloned();
+    let name = |number| format!("{group}-{number:0width$}").parse();
+    (1..=count).map(|number| there(number).map_or_else(|| name(number), Ok)).collect()
 }
 
 /// The number of a member of `group`.
@@ -66,11 +69,11 @@ mod tests {
 
     #[test]
     fn numbers_have_two_digits_or_as_many_as_the_last() {
-        let names = |count| seats(&name("seat"), count).unwrap();
+        let names = |count| seats(&name("seat"), count, &[name("seat-01")]).unwrap();
         assert_eq!(names(2), [name("seat-01"), name("seat-02")]);
-        assert_eq!(names(100)[0], name("seat-001"));
+        assert_eq!(names(100)[..2], [name("seat-01"), name("seat-002")]);
         assert_eq!(names(100)[99], name("seat-100"));
         let long = name(&"s".repeat(30));
-        assert!(matches!(seats(&long, 1), Err(InstanceError::Name(_))));
+        assert!(matches!(seats(&long, 1, &[]), Err(InstanceError::Name(_))));
     }
 }
