@@ -7,12 +7,15 @@ pub mod offer;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::agent::AGENT_SHA256;
 use crate::error::{Error, Hint};
 use crate::instance::{Home, InstanceError, InstancePaths, Name};
 use crate::platform::{Accelerator, Architecture, Platform};
-use crate::provider::qemu::accel::Verdict;
+use crate::provider::Tier;
+use crate::provider::qemu::accel::{Circumstances, Verdict};
 use crate::provider::qemu::discover::{self, Qemu};
 use crate::provider::qemu::probe::{Finding as Trial, Freshness, Trials};
+use crate::provider::qemu::tier::{Finding as Known, Tiers};
 use crate::provider::qemu::{Artifacts, QemuError, QemuOptions, room};
 use crate::report::Reporter;
 
@@ -77,9 +80,20 @@ impl Doctor<'_> {
         match (&qemu, &image) {
             (Ok(qemu), Ok(Some(artifacts))) => {
                 let trials = Trials { home: self.home, qemu, artifacts, reporter };
+                let mut best = None;
                 for &accelerator in Platform::HOST.accelerators() {
                     let trial = trials.verdict(accelerator, Freshness::Anew).await?;
                     findings.push(accelerator_row(accelerator, &trial));
+                    if trial.verdict == Verdict::Works {
+                        best = best.or(Some(accelerator));
+                    }
+                }
+                let accelerator = best.unwrap_or(Accelerator::Tcg);
+                let here = Circumstances::here(accelerator, qemu, &artifacts.digest);
+                let here = here.map_err(QemuError::from)?;
+                let tiers = Tiers::of(self.home, AGENT_SHA256, accelerator, here);
+                for tier in Tier::ALL {
+                    findings.push(tier_row(tier, &tiers.finding(tier)?));
                 }
             }
             _ => findings.push(untried_row()),
@@ -122,6 +136,24 @@ fn accelerator_row(accelerator: Accelerator, trial: &Trial) -> Finding {
         (Verdict::Fails { problem }, _) => {
             let cure = problem.cure().to_owned();
             row(&what, State::Warning, problem.to_string(), Some(cure))
+        }
+    }
+}
+
+fn tier_row(tier: Tier, known: &Known) -> Finding {
+    let what = format!("start by {}", tier.name());
+    match known {
+        Known::Works if tier == Tier::Cold => {
+            row(&what, State::Good, "always works, slowly".to_owned(), None)
+        }
+        Known::Works => row(&what, State::Good, "a guest has come up by it".to_owned(), None),
+        Known::Untried => {
+            row(&what, State::Good, "the next start that takes it tries it".to_owned(), None)
+        }
+        Known::Impossible { reason } => row(&what, State::Warning, (*reason).to_owned(), None),
+        Known::Fails { reason } => {
+            let cure = format!("`netlab up --start {}` tries it again", tier.name());
+            row(&what, State::Warning, reason.clone(), Some(cure))
         }
     }
 }

@@ -101,7 +101,7 @@ impl Trials<'_> {
                     return Ok(Choice { accelerator, cached: finding.cached });
                 }
                 Verdict::Fails { problem } => {
-                    let text = fallback(accelerator, &problem);
+                    let text = fallback(accelerator, &problem, finding.cached);
                     self.reporter.emit(Event::Note { text });
                 }
             }
@@ -224,8 +224,13 @@ async fn known_line(serial_log: &Path, deadline: Instant) {
 }
 
 /// The one line about an accelerator that doesn't work.
-fn fallback(accelerator: Accelerator, problem: &Problem) -> String {
-    format!("{} does not work here: using TCG, which is slower ({problem})", accelerator.title())
+fn fallback(accelerator: Accelerator, problem: &Problem, is_known: bool) -> String {
+    let title = accelerator.title();
+    if is_known {
+        // Who wants to know it again has a verb for that.
+        return format!("{title} does not work here: using TCG (`netlab doctor` says why)");
+    }
+    format!("{title} does not work here: using TCG, which is slower ({problem})")
 }
 
 #[cfg(test)]
@@ -235,8 +240,12 @@ mod tests {
     #[test]
     fn a_fall_to_tcg_is_one_line_with_the_reason() {
         assert_eq!(
-            fallback(Accelerator::Kvm, &Problem::Hung { seconds: 5 }),
+            fallback(Accelerator::Kvm, &Problem::Hung { seconds: 5 }, false),
             "KVM does not work here: using TCG, which is slower (the guest printed nothing in 5 s)"
+        );
+        assert_eq!(
+            fallback(Accelerator::Kvm, &Problem::Hung { seconds: 5 }, true),
+            "KVM does not work here: using TCG (`netlab doctor` says why)"
         );
     }
 }
