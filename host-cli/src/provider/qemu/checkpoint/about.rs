@@ -10,6 +10,7 @@ use super::super::discover::Qemu;
 use super::super::version::Version;
 use super::error::{CheckpointError, Difference, Part};
 use super::keys::Keys;
+use super::shelf::NAME_DIGITS;
 use crate::agent::binary;
 use crate::platform::Accelerator;
 use crate::provider::Tier;
@@ -170,6 +171,12 @@ impl About {
         let foreign =
             |difference| CheckpointError::Foreign { label: self.label.clone(), difference };
         self.maker.difference(here).map_or(Ok(()), |difference| Err(foreign(difference)))
+    }
+
+    /// The name of the state's file without its ending: no other state has it.
+    pub fn name(&self) -> String {
+        let digits = self.blake3.get(..NAME_DIGITS).unwrap_or(&self.blake3);
+        format!("{}-{digits}", self.label)
     }
 
     /// What those who asked are told.

@@ -85,10 +85,14 @@ impl QemuProvider {
             port,
             keys,
         };
-        shelf.put(draft, &about)?;
-        shelf.bound_automatic()?;
+        let told = about.told();
+        let put = move || {
+            shelf.put(draft, &about)?;
+            Ok(shelf.bound_automatic()?)
+        };
+        blocking("keeping the checkpoint", put).await?;
         let paused = client.stood_still().unwrap_or_default();
-        Ok(Saved { checkpoint: about.told(), paused, took: begun.elapsed() })
+        Ok(Saved { checkpoint: told, paused, took: begun.elapsed() })
     }
 
     /// A client of the QEMU that runs the guest.
