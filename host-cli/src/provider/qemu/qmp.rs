@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::time::{Instant, timeout_at};
 
-use super::version::Version;
 use crate::platform::{self, Connection};
 
 /// Time for QEMU to answer: its main loop answers in milliseconds unless it is stopped or stuck.
@@ -113,21 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     pub async fn status(&mut self) -> Result<String, QmpError> {
         let answer = self.execute("query-status", json!({})).await?;
         text(&answer, "status").ok_or_else(|| unexpected("query-status", &answer))
-    }
-
-    /// The version of the QEMU that runs, which may not be that of its file any more.
-    ///
-    /// # Errors
-    /// [`QmpError`].
-    pub async fn version(&mut self) -> Result<Version, QmpError> {
-        let answer = self.execute("query-version", json!({})).await?;
-        let number = |field| {
-            answer.get("qemu")?.get(field)?.as_u64().and_then(|number| u16::try_from(number).ok())
-        };
-        match (number("major"), number("minor"), number("micro")) {
-            (Some(major), Some(minor), Some(micro)) => Ok(Version(major, minor, micro)),
-            _ => Err(unexpected("query-version", &answer)),
-        }
     }
 
     /// How long the guest stood still last, as QEMU's own events tell it, if it did since this

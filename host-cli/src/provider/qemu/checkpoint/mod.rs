@@ -18,6 +18,8 @@ use crate::provider::checkpoint::{Forget, Label};
 
 pub use error::CheckpointError;
 
+pub(super) use about::make;
+
 use shelf::Shelf;
 
 /// How long whoever removes checkpoints waits for a netlab that saves the guest, which takes a second

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use super::super::discover::{self, Qemu};
 use super::super::migrate::{self, Contents};
 use super::super::packed::packing;
 use super::super::qmp::{Migration, Qmp, QmpError};
@@ -55,6 +54,9 @@ impl QemuProvider {
             return Err(not_up().into());
         };
         self.check_available(Some(record.accelerator))?;
+        let maker = Maker::of_guest(&record).ok_or_else(|| CheckpointError::Unavailable {
+            why: "an older netlab started it and did not note down what it is made of".to_owned(),
+        })?;
         let shelf = self.shelf();
         let (label, occasion) = place(&shelf, wanted)?;
         let draft = shelf.draft()?;
@@ -65,7 +67,6 @@ impl QemuProvider {
         }
         let keys = Keys::of(&self.paths)?;
         let mut client = self.client(&record).await?;
-        let maker = self.maker(&record, &mut client).await?;
         let path = draft.path().to_owned();
         let file = draft.as_file().try_clone().map_err(failed("write", &path))?;
         let written = self.write(&mut client, file.into(), &path).await;
@@ -110,21 +111,6 @@ impl QemuProvider {
             "running" => Ok(client),
             status => Err(QemuError::NotRunning { status: status.to_owned() }),
         }
-    }
-
-    /// What the running guest is made of.
-    async fn maker(&self, record: &Record, client: &mut Qmp) -> Result<Maker, Error> {
-        let version = client.version().await.map_err(|source| QemuError::Control {
-            doing: "can't ask QEMU for its version",
-            source,
-        })?;
-        // A file that was replaced since is told by the version that goes with its time.
-        let modified = discover::modified(&record.qemu);
-        let qemu = Qemu { path: record.qemu.clone(), version, modified };
-        let place = self.sources.place.clone();
-        let artifacts = blocking("naming the image", move || place()).await?;
-        let machine = self.machine(&qemu, &artifacts, record.accelerator, &record.uuid);
-        Ok(Maker::of(&qemu, &record.image, &machine))
     }
 
     /// Packs the guest's state into a file.
