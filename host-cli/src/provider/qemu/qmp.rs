@@ -169,6 +169,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         self.execute("migrate", json!({ "uri": uri })).await.map(drop)
     }
 
+    /// Gives up the writing of the state; none to give up is no error.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn migrate_cancel(&mut self) -> Result<(), QmpError> {
+        self.execute("migrate_cancel", json!({})).await.map(drop)
+    }
+
     /// How far the writing of the state has come.
     ///
     /// # Errors

@@ -25,9 +25,12 @@ use crate::platform::Platform;
 use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
 use crate::report::Reporter;
 
-/// Disk space for one checkpoint, in MiB: one of demo 3 takes 40, one of a guest whose whole memory
-/// is full of what can't be packed 512.
+/// Free disk space without which no checkpoint is begun, in MiB: one of demo 3 takes 40. One of a
+/// guest whose memory is full of what can't be packed takes up to 512, and fails if they are not there.
 const DISK_MIB: u64 = 128;
+
+/// What can't be done when QEMU does not answer.
+const ASKING: &str = "can't ask QEMU to save the guest";
 
 /// Time for QEMU to give up a state that nobody takes any more.
 const GIVES_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -71,8 +74,13 @@ impl QemuProvider {
         let file = draft.as_file().try_clone().map_err(failed("write", &path))?;
         let written = self.write(&mut client, file.into(), &path).await;
         // Now or never: a guest that stands still has to go on before anything else is told.
-        let goes_on = go_on(&mut client).await;
-        let (Digest { bytes, blake3 }, ()) = (written?, goes_on?);
+        if go_on(&mut client).await.is_err() {
+            // The channel may be what broke, so once more over another one.
+            drop(client);
+            client = self.connect(&record).await?;
+            go_on(&mut client).await?;
+        }
+        let Digest { bytes, blake3 } = written?;
         let about = About {
             version: CHECKPOINT_VERSION,
             label,
@@ -96,10 +104,18 @@ impl QemuProvider {
         Ok(Saved { checkpoint: told, paused, took: begun.elapsed() })
     }
 
-    /// A client of the QEMU that runs the guest.
+    /// A client of the QEMU that runs the guest, which must not stand still.
     async fn client(&self, record: &Record) -> Result<Qmp, QemuError> {
-        let failed =
-            |source| QemuError::Control { doing: "can't ask QEMU to save the guest", source };
+        let mut client = self.connect(record).await?;
+        let status = client.status().await;
+        match status.map_err(|source| QemuError::Control { doing: ASKING, source })?.as_str() {
+            "running" => Ok(client),
+            status => Err(QemuError::NotRunning { status: status.to_owned() }),
+        }
+    }
+
+    async fn connect(&self, record: &Record) -> Result<Qmp, QemuError> {
+        let failed = |source| QemuError::Control { doing: ASKING, source };
         let mut client =
             Qmp::connect(&self.paths.control_channel(Platform::HOST)).await.map_err(failed)?;
         let answer = client.uuid().await.map_err(failed)?;
@@ -107,10 +123,7 @@ impl QemuProvider {
             let command = "query-uuid".to_owned();
             return Err(failed(QmpError::Unexpected { command, answer }));
         }
-        match client.status().await.map_err(failed)?.as_str() {
-            "running" => Ok(client),
-            status => Err(QemuError::NotRunning { status: status.to_owned() }),
-        }
+        Ok(client)
     }
 
     /// Packs the guest's state into a file.
