@@ -30,7 +30,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// A folder that can't be read or changed.
-    pub fn of(context: &Context, plan: &Plan) -> Result<Self, Error> {
+    pub async fn of(context: &Context, plan: &Plan) -> Result<Self, Error> {
         let text = serde_json::to_vec(plan).map_err(UnreadablePlan)?;
         let numbers = plan.steps.iter().scan(0, |number, step| {
             *number += u32::from(!step.quiet);
@@ -46,7 +46,7 @@ impl Checkpoints {
         for checkpoint in checkpoints.provider.checkpoints()? {
             let is_a_steps = matches!(checkpoint.occasion, Some(Occasion::Step { .. }));
             if is_a_steps && checkpoints.step_of(&checkpoint).is_none() {
-                checkpoints.provider.forget(&Forget::One(checkpoint.label))?;
+                checkpoints.provider.forget(&Forget::One(checkpoint.label)).await?;
             }
         }
         Ok(checkpoints)
@@ -56,8 +56,8 @@ impl Checkpoints {
     ///
     /// # Errors
     /// A file that can't be removed.
-    pub fn forget(&self) -> Result<(), Error> {
-        self.provider.forget(&Forget::Steps).map(drop)
+    pub async fn forget(&self) -> Result<(), Error> {
+        self.provider.forget(&Forget::Steps).await.map(drop)
     }
 
     /// The step before which a checkpoint was made, if it is of this plan.

@@ -71,7 +71,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         return Ok(Exit::Good);
     }
     if let Some(label) = args.remove {
-        let labels = provider.forget(&Forget::One(label.parse::<Label>()?))?;
+        let labels = provider.forget(&Forget::One(label.parse::<Label>()?)).await?;
         let words: Vec<_> = labels.iter().map(|label| format!("checkpoint `{label}`")).collect();
         print::removed(json, &words, "there was none")?;
         return Ok(Exit::Good);

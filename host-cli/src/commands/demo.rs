@@ -58,13 +58,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     } else {
         Box::new(Straight)
     };
-    let mut history = Checkpoints::of(context, &lab.plan())?;
+    let mut history = Checkpoints::of(context, &lab.plan()).await?;
     let options = Options { from: args.from, keep: args.keep };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
     let summary = run.finish(&lab, pace.as_mut()).await?;
     if !summary.kept && !summary.quit_early {
-        history.forget()?;
+        history.forget().await?;
     }
     if args.keep {
         usage::mark_work(&paths)?;

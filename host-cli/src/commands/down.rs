@@ -36,7 +36,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => failures.push(error),
         }
     }
-    ended.extend(checkpoints(&args, &names, context)?);
+    ended.extend(checkpoints(&args, &names, context).await?);
     match provider::clear_leftovers(context).await {
         Ok(words) => ended.extend(words),
         Err(error) => failures.push(error),
@@ -47,13 +47,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 /// Removes the checkpoints that outlive a guest, or says that they stay.
-fn checkpoints(args: &Args, names: &[Name], context: &Context) -> Result<Vec<String>, Error> {
+async fn checkpoints(args: &Args, names: &[Name], context: &Context) -> Result<Vec<String>, Error> {
     let saved = provider::saved_instances(&context.home)?;
     let mut removed = Vec::new();
     for name in saved.into_iter().filter(|name| args.all || names.contains(name)) {
         let provider = provider::open(context, &name);
         if args.purge {
-            let labels = provider.forget(&Forget::All)?;
+            let labels = provider.forget(&Forget::All).await?;
             removed.extend(labels.iter().map(|label| format!("checkpoint `{label}` of `{name}`")));
             continue;
         }

@@ -79,7 +79,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         }
     };
     // Their lab is gone.
-    context.provider()?.forget(&Forget::Steps)?;
+    context.provider()?.forget(&Forget::Steps).await?;
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Exit, Hint};
 
 pub use lock::{InstanceLock, LabLock, Patience};
 pub use paths::{Home, InstancePaths};
-pub use record::{Record, Stage};
+pub use record::{Make, Record, Stage};
 pub use usage::Use;
 
 /// Longest name of an instance, in characters: short enough for socket paths and host names.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{InstanceError, InstancePaths, replace_file};
 use crate::platform::{Accelerator, ProcessIdentity};
 use crate::provider::Tier;
+use crate::provider::qemu::Version;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
 pub const RECORD_VERSION: u32 = 2;
@@ -34,8 +35,26 @@ pub struct Record {
     /// Key of the template that it was made from; `None` after a cold boot.
     #[serde(default)]
     pub template: Option<String>,
+    /// What else it is made of; `None` in the record of a netlab that did not note it down.
+    #[serde(default)]
+    pub make: Option<Make>,
     /// How far its start has come.
     pub stage: Stage,
+}
+
+/// What a guest is made of besides its image, as it was when it was launched: what lies in the same
+/// places later may be something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Make {
+    /// QEMU's version.
+    pub qemu_version: Version,
+    /// When its file had last been changed, in seconds since 1970.
+    pub qemu_modified: u64,
+    /// SHA-256 of the agent, in hexadecimal.
+    pub agent: String,
+    /// Digest of QEMU's arguments without what is an instance's own, in hexadecimal.
+    pub machine: String,
 }
 
 /// How far the start of a guest has come.
@@ -120,6 +139,12 @@ mod tests {
             image: "abc".to_owned(),
             tier: Tier::Clone,
             template: Some("def".to_owned()),
+            make: Some(Make {
+                qemu_version: Version(7, 2, 0),
+                qemu_modified: 1,
+                agent: "ghi".to_owned(),
+                machine: "jkl".to_owned(),
+            }),
             stage: Stage::Up {
                 process: ProcessIdentity { pid: 7, started: "9 ticks".to_owned() },
                 port: 40123,
@@ -142,8 +167,12 @@ mod tests {
         let text = serde_json::to_string(&record()).unwrap();
         assert_eq!(
             text,
-            r#"{"version":2,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
+            r#"{"version":2,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","make":{"qemu_version":[7,2,0],"qemu_modified":1,"agent":"ghi","machine":"jkl"},"stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
         );
+        let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
+        older.as_object_mut().unwrap().remove("make");
+        let older: Record = serde_json::from_value(older).unwrap();
+        assert_eq!(older, Record { make: None, ..record() });
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use os::{
     Connection, Listener, connect, create_private_folder, data_ranges, detach, interrupted,
-    is_private, is_root, make_private, read_exact_at, space_of, still_at,
+    is_private, is_root, make_private, read_exact_at, space_of, still_at, sync_folder,
 };
 pub use process::{CommandLines, ProcessIdentity, find_by_arguments};
 

@@ -140,6 +140,11 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes sure that the names in a folder are on the disk.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Whether this process may do everything.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()

@@ -123,6 +123,12 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
+/// Makes sure that the names in a folder are on the disk. Windows has no such call: it keeps a journal
+/// of them.
+pub fn sync_folder(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Whether this process may do everything. No installer of Windows asks us for that.
 pub fn is_root() -> bool {
     false

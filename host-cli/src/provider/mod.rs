@@ -117,8 +117,9 @@ pub trait Provider: Send + Sync {
     fn unsavable(&self) -> Option<String>;
     /// The checkpoints of the instance, oldest first.
     fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
-    /// Removes checkpoints. Returns the labels of those that were there.
-    fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error>;
+    /// Removes checkpoints, none of which is being saved or brought back meanwhile. Returns the labels
+    /// of those that were there.
+    async fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error>;
 }
 
 /// Ends what killed netlabs left behind that belongs to no instance. Returns, in words, what was

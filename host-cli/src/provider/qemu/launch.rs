@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::boot::{Saved, Start};
+use super::checkpoint::make;
 use super::command::{Instance, Machine, Memory, Origin};
 use super::discover::Qemu;
 use super::process::Guarded;
@@ -87,6 +88,7 @@ impl QemuProvider {
         let accelerator = choice.accelerator;
         let Launch { tier, memory, template, saved } = launch;
         let uuid = uuid();
+        let machine = self.machine(program, artifacts, accelerator, &uuid);
         let mut record = Record {
             version: RECORD_VERSION,
             uuid: uuid.clone(),
@@ -95,13 +97,13 @@ impl QemuProvider {
             image: artifacts.digest.clone(),
             tier,
             template,
+            make: Some(make(program, &machine)),
             stage: Stage::Intent,
         };
         // Declared before QEMU, so dropped after it: files go when the process is dead.
         let unfinished = Unfinished { paths: Some(&self.paths) };
         record.write(&self.paths)?;
         let origin = if saved.is_some() { Origin::Saved } else { Origin::Boot };
-        let machine = self.machine(program, artifacts, accelerator, &uuid);
         let arguments = Machine { memory, origin, ..machine }.arguments();
         let log = self.paths.qemu_log();
         let mut qemu = Guarded::spawn(&program.path, &arguments, &log)?;

@@ -20,6 +20,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// than it can be written would never be done.
 const RUNS_ON_AT_MOST: Duration = Duration::from_secs(4);
 
+/// Longest time that the rest may take once the guest stands still. Its whole memory is 512 MiB; who
+/// takes less than 50 MB a second of it, such as a disk that hangs, would keep it standing for ever.
+const STANDS_AT_MOST: Duration = Duration::from_secs(10);
+
 /// Time between two questions how far QEMU has come.
 const ASK_EVERY: Duration = Duration::from_millis(1);
 
@@ -83,7 +87,13 @@ pub async fn save_running(
         Ok(written) => written,
         Err(_) => {
             client.stop().await.map_err(failed)?;
-            write.await
+            match timeout(STANDS_AT_MOST, write).await {
+                Ok(written) => written,
+                Err(_) => {
+                    client.migrate_cancel().await.map_err(failed)?;
+                    Err(ErrorKind::TimedOut.into())
+                }
+            }
         }
     };
     written.map_err(|source| QemuError::File {
@@ -100,6 +110,7 @@ pub async fn save_running(
                 tokio::time::sleep(ASK_EVERY).await;
             }
             Migration::Underway => {
+                client.migrate_cancel().await.map_err(failed)?;
                 let reason = "it did not come to an end".to_owned();
                 return Err(QemuError::NotSaved { reason });
             }

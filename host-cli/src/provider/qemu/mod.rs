@@ -328,9 +328,9 @@ impl Provider for QemuProvider {
             let ProcessIdentity { pid, .. } = process;
             ended.push(format!("guest `{}` (QEMU, pid {pid})", self.paths.name()));
         }
-        lock.remove_instance()?;
-        // Their lab was in the guest.
+        // Their lab was in the guest. A guest that is started anew may save others once we let go.
         self.shelf().forget(&Forget::Steps)?;
+        lock.remove_instance()?;
         Ok(ended)
     }
 
@@ -363,8 +363,8 @@ impl Provider for QemuProvider {
         Ok(self.shelf().list()?)
     }
 
-    fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error> {
-        Ok(self.shelf().forget(which)?)
+    async fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error> {
+        self.forget_checkpoints(which).await
     }
 }
 

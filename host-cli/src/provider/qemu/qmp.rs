@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::time::{Instant, timeout_at};
 
-use super::version::Version;
 use crate::platform::{self, Connection};
 
 /// Time for QEMU to answer: its main loop answers in milliseconds unless it is stopped or stuck.
@@ -115,21 +114,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         text(&answer, "status").ok_or_else(|| unexpected("query-status", &answer))
     }
 
-    /// The version of the QEMU that runs, which may not be that of its file any more.
-    ///
-    /// # Errors
-    /// [`QmpError`].
-    pub async fn version(&mut self) -> Result<Version, QmpError> {
-        let answer = self.execute("query-version", json!({})).await?;
-        let number = |field| {
-            answer.get("qemu")?.get(field)?.as_u64().and_then(|number| u16::try_from(number).ok())
-        };
-        match (number("major"), number("minor"), number("micro")) {
-            (Some(major), Some(minor), Some(micro)) => Ok(Version(major, minor, micro)),
-            _ => Err(unexpected("query-version", &answer)),
-        }
-    }
-
     /// How long the guest stood still last, as QEMU's own events tell it, if it did since this
     /// client is connected.
     pub fn stood_still(&self) -> Option<Duration> {
@@ -183,6 +167,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         let unbounded = json!({ "max-bandwidth": 1_u64 << 36 });
         self.execute("migrate-set-parameters", unbounded).await?;
         self.execute("migrate", json!({ "uri": uri })).await.map(drop)
+    }
+
+    /// Gives up the writing of the state; none to give up is no error.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub async fn migrate_cancel(&mut self) -> Result<(), QmpError> {
+        self.execute("migrate_cancel", json!({})).await.map(drop)
     }
 
     /// How far the writing of the state has come.

@@ -142,6 +142,7 @@ mod tests {
             image: "a".to_owned(),
             tier: Tier::Cold,
             template: None,
+            make: None,
             stage,
         }
     }

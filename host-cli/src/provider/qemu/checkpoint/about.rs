@@ -10,7 +10,9 @@ use super::super::discover::Qemu;
 use super::super::version::Version;
 use super::error::{CheckpointError, Difference, Part};
 use super::keys::Keys;
+use super::shelf::NAME_DIGITS;
 use crate::agent::binary;
+use crate::instance::{Make, Record};
 use crate::platform::Accelerator;
 use crate::provider::Tier;
 use crate::provider::checkpoint::{Checkpoint, Label, Occasion};
@@ -66,18 +68,33 @@ pub struct Maker {
     pub machine: String,
 }
 
+/// What a machine that is about to be launched is made of besides its image.
+pub fn make(qemu: &Qemu, machine: &Machine) -> Make {
+    Make {
+        qemu_version: qemu.version,
+        qemu_modified: qemu.modified,
+        agent: binary::AGENT_SHA256.to_owned(),
+        machine: fingerprint(machine),
+    }
+}
+
 impl Maker {
-    /// What makes this machine.
+    /// What would make this machine.
     pub fn of(qemu: &Qemu, image: &str, machine: &Machine) -> Self {
-        Self {
-            qemu: qemu.path.clone(),
-            qemu_version: qemu.version,
-            qemu_modified: qemu.modified,
-            accelerator: machine.accelerator,
-            image: image.to_owned(),
-            agent: binary::AGENT_SHA256.to_owned(),
-            machine: fingerprint(machine),
-        }
+        let path = qemu.path.clone();
+        Self::new(path, machine.accelerator, image.to_owned(), make(qemu, machine))
+    }
+
+    /// What made the guest of a record, whatever netlab would make today; `None` if that was not
+    /// noted down.
+    pub fn of_guest(record: &Record) -> Option<Self> {
+        let make = record.make.clone()?;
+        Some(Self::new(record.qemu.clone(), record.accelerator, record.image.clone(), make))
+    }
+
+    fn new(qemu: PathBuf, accelerator: Accelerator, image: String, make: Make) -> Self {
+        let Make { qemu_version, qemu_modified, agent, machine } = make;
+        Self { qemu, qemu_version, qemu_modified, accelerator, image, agent, machine }
     }
 
     /// The first thing in which `now` differs.
@@ -170,6 +187,12 @@ impl About {
         let foreign =
             |difference| CheckpointError::Foreign { label: self.label.clone(), difference };
         self.maker.difference(here).map_or(Ok(()), |difference| Err(foreign(difference)))
+    }
+
+    /// The name of the state's file without its ending: no other state has it.
+    pub fn name(&self) -> String {
+        let digits = self.blake3.get(..NAME_DIGITS).unwrap_or(&self.blake3);
+        format!("{}-{digits}", self.label)
     }
 
     /// What those who asked are told.

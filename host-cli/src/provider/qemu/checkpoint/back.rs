@@ -50,7 +50,7 @@ impl QemuProvider {
                 return Err(error);
             }
         };
-        let path = shelf.state(&about.label);
+        let path = shelf.state(&about);
         let stream = unpacked(&path).await.map_err(failed("read", &path))?;
         let port = match state {
             State::Up { process, port, .. } => {

@@ -8,18 +8,43 @@ mod keys;
 mod save;
 mod shelf;
 
+use std::time::Duration;
+
 use super::QemuProvider;
-use crate::instance::{Home, Name};
+use crate::error::Error;
+use crate::instance::{Home, InstanceLock, Name, Patience, Record};
 use crate::platform::{Accelerator, Platform};
+use crate::provider::checkpoint::{Forget, Label};
 
 pub use error::CheckpointError;
 
+pub(super) use about::make;
+
 use shelf::Shelf;
+
+/// How long whoever removes checkpoints waits for a netlab that saves the guest, which takes a second
+/// or, on a busy host, a few.
+const FORGET_WAITS: Duration = Duration::from_secs(10);
 
 impl QemuProvider {
     /// The checkpoints of this instance.
     pub(super) fn shelf(&self) -> Shelf {
         Shelf::of(&self.home, self.paths.name())
+    }
+
+    /// Removes checkpoints while no other netlab makes or uses one.
+    pub(super) async fn forget_checkpoints(&self, which: &Forget) -> Result<Vec<Label>, Error> {
+        if !self.shelf().folder().exists() {
+            return Ok(self.shelf().forget(which)?);
+        }
+        let only_for_the_lock = !self.paths.folder().exists();
+        let lock = InstanceLock::acquire(&self.paths, Patience::UpTo(FORGET_WAITS)).await?;
+        let labels = self.shelf().forget(which);
+        // Another netlab may have begun a guest, whose files stay, while we waited for the lock.
+        if only_for_the_lock && Record::read(&self.paths)?.is_none() {
+            lock.remove_instance()?;
+        }
+        Ok(labels?)
     }
 
     /// Says why a guest can't be saved, if it can't: on this host at all, or with what runs it.

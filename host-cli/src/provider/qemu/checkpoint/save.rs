@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use super::super::discover::{self, Qemu};
 use super::super::migrate::{self, Contents};
 use super::super::packed::packing;
 use super::super::qmp::{Migration, Qmp, QmpError};
@@ -26,9 +25,12 @@ use crate::platform::Platform;
 use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
 use crate::report::Reporter;
 
-/// Disk space for one checkpoint, in MiB: one of demo 3 takes 40, one of a guest whose whole memory
-/// is full of what can't be packed 512.
+/// Free disk space without which no checkpoint is begun, in MiB: one of demo 3 takes 40. One of a
+/// guest whose memory is full of what can't be packed takes up to 512, and fails if they are not there.
 const DISK_MIB: u64 = 128;
+
+/// What can't be done when QEMU does not answer.
+const ASKING: &str = "can't ask QEMU to save the guest";
 
 /// Time for QEMU to give up a state that nobody takes any more.
 const GIVES_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -55,6 +57,9 @@ impl QemuProvider {
             return Err(not_up().into());
         };
         self.check_available(Some(record.accelerator))?;
+        let maker = Maker::of_guest(&record).ok_or_else(|| CheckpointError::Unavailable {
+            why: "an older netlab started it and did not note down what it is made of".to_owned(),
+        })?;
         let shelf = self.shelf();
         let (label, occasion) = place(&shelf, wanted)?;
         let draft = shelf.draft()?;
@@ -65,13 +70,17 @@ impl QemuProvider {
         }
         let keys = Keys::of(&self.paths)?;
         let mut client = self.client(&record).await?;
-        let maker = self.maker(&record, &mut client).await?;
         let path = draft.path().to_owned();
         let file = draft.as_file().try_clone().map_err(failed("write", &path))?;
         let written = self.write(&mut client, file.into(), &path).await;
         // Now or never: a guest that stands still has to go on before anything else is told.
-        let goes_on = go_on(&mut client).await;
-        let (Digest { bytes, blake3 }, ()) = (written?, goes_on?);
+        if go_on(&mut client).await.is_err() {
+            // The channel may be what broke, so once more over another one.
+            drop(client);
+            client = self.connect(&record).await?;
+            go_on(&mut client).await?;
+        }
+        let Digest { bytes, blake3 } = written?;
         let about = About {
             version: CHECKPOINT_VERSION,
             label,
@@ -85,16 +94,28 @@ impl QemuProvider {
             port,
             keys,
         };
-        shelf.put(draft, &about)?;
-        shelf.bound_automatic()?;
+        let told = about.told();
+        let put = move || {
+            shelf.put(draft, &about)?;
+            Ok(shelf.bound_automatic()?)
+        };
+        blocking("keeping the checkpoint", put).await?;
         let paused = client.stood_still().unwrap_or_default();
-        Ok(Saved { checkpoint: about.told(), paused, took: begun.elapsed() })
+        Ok(Saved { checkpoint: told, paused, took: begun.elapsed() })
     }
 
-    /// A client of the QEMU that runs the guest.
+    /// A client of the QEMU that runs the guest, which must not stand still.
     async fn client(&self, record: &Record) -> Result<Qmp, QemuError> {
-        let failed =
-            |source| QemuError::Control { doing: "can't ask QEMU to save the guest", source };
+        let mut client = self.connect(record).await?;
+        let status = client.status().await;
+        match status.map_err(|source| QemuError::Control { doing: ASKING, source })?.as_str() {
+            "running" => Ok(client),
+            status => Err(QemuError::NotRunning { status: status.to_owned() }),
+        }
+    }
+
+    async fn connect(&self, record: &Record) -> Result<Qmp, QemuError> {
+        let failed = |source| QemuError::Control { doing: ASKING, source };
         let mut client =
             Qmp::connect(&self.paths.control_channel(Platform::HOST)).await.map_err(failed)?;
         let answer = client.uuid().await.map_err(failed)?;
@@ -102,25 +123,7 @@ impl QemuProvider {
             let command = "query-uuid".to_owned();
             return Err(failed(QmpError::Unexpected { command, answer }));
         }
-        match client.status().await.map_err(failed)?.as_str() {
-            "running" => Ok(client),
-            status => Err(QemuError::NotRunning { status: status.to_owned() }),
-        }
-    }
-
-    /// What the running guest is made of.
-    async fn maker(&self, record: &Record, client: &mut Qmp) -> Result<Maker, Error> {
-        let version = client.version().await.map_err(|source| QemuError::Control {
-            doing: "can't ask QEMU for its version",
-            source,
-        })?;
-        // A file that was replaced since is told by the version that goes with its time.
-        let modified = discover::modified(&record.qemu);
-        let qemu = Qemu { path: record.qemu.clone(), version, modified };
-        let place = self.sources.place.clone();
-        let artifacts = blocking("naming the image", move || place()).await?;
-        let machine = self.machine(&qemu, &artifacts, record.accelerator, &record.uuid);
-        Ok(Maker::of(&qemu, &record.image, &machine))
+        Ok(client)
     }
 
     /// Packs the guest's state into a file.

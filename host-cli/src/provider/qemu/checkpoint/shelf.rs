@@ -1,17 +1,18 @@
 //! The checkpoints of one guest on the host's disk: two files each, the saved state and what tells
-//! of it. The rule: the one that tells is put there last and taken away first, so that a state
-//! without it is the rest of something cut short, which the next save clears away. Both are
-//! readable by nobody else, since the guest's keys are in them.
+//! of it by name. The rule: a state has a name that no other has, and the file that tells of it takes
+//! the place of an older one in one step, once the state is safe on the disk. So there is always a
+//! whole one of a label, and a state that nothing tells of is the rest of something cut short, which
+//! the next save clears away. Both are readable by nobody else, since the guest's keys are in them.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use super::about::About;
 use super::error::CheckpointError;
-use crate::instance::{Home, Name, replace_file};
+use crate::instance::{Home, Name};
 use crate::platform;
 use crate::provider::checkpoint::{Checkpoint, Forget, Label, Occasion};
 
@@ -30,6 +31,9 @@ const ABOUT: &str = "json";
 
 /// Ending of the file with the saved state.
 const STATE: &str = "zst";
+
+/// Digits of a state's digest in its name: two states of one label never share them.
+pub(super) const NAME_DIGITS: usize = 16;
 
 /// How the name of a file begins that is still being written.
 const UNFINISHED: &str = ".new-";
@@ -58,7 +62,7 @@ impl Shelf {
             match self.about(&label) {
                 Ok(about) => abouts.push(about),
                 Err(error) => broken.push(Checkpoint {
-                    bytes: length(&self.state(&label)).unwrap_or_default(),
+                    bytes: self.length_of_broken(&label),
                     problem: Some(error.to_string()),
                     label,
                     occasion: None,
@@ -100,7 +104,7 @@ impl Shelf {
     /// # Errors
     /// [`CheckpointError::Cut`], [`CheckpointError::Altered`], [`CheckpointError::File`].
     pub fn verify(&self, about: &About) -> Result<(), CheckpointError> {
-        let (path, label) = (self.state(&about.label), about.label.clone());
+        let (path, label) = (self.state(about), about.label.clone());
         let found = length(&path).map_err(failed("read", &path))?;
         if found != about.bytes {
             return Err(CheckpointError::Cut { label, found, expected: about.bytes });
@@ -120,32 +124,36 @@ impl Shelf {
     pub fn draft(&self) -> Result<NamedTempFile, CheckpointError> {
         platform::create_private_folder(&self.folder).map_err(failed("make", &self.folder))?;
         self.sweep()?;
+        self.unfinished()
+    }
+
+    fn unfinished(&self) -> Result<NamedTempFile, CheckpointError> {
         // Made with mode 0600, and the mode stays with the rename.
         let draft = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder);
         draft.map_err(failed("write in", &self.folder))
     }
 
-    /// Puts a finished state in its place, and one of the same label away.
+    /// Puts a finished state in its place, and then one of the same label away.
     ///
     /// # Errors
-    /// [`CheckpointError::File`].
+    /// [`CheckpointError::File`]; what there was of the label is still there then.
     pub fn put(&self, draft: NamedTempFile, about: &About) -> Result<(), CheckpointError> {
-        self.remove(&about.label)?;
-        let state = self.state(&about.label);
-        draft.persist(&state).map_err(|error| failed("write", &state)(error.error))?;
+        self.persist(draft, &self.state(about))?;
         let path = self.about_path(&about.label);
         let text = serde_json::to_vec_pretty(about).map_err(io::Error::from);
-        let text = text.map_err(failed("write", &path))?;
-        let written = replace_file(&path, &text);
-        written.map_err(|error| failed("write", &path)(io::Error::other(error)))
+        let mut told = self.unfinished()?;
+        let written = text.and_then(|text| told.write_all(&text));
+        written.map_err(failed("write", &path))?;
+        self.persist(told, &path)?;
+        // Nothing tells of the older state any more.
+        self.sweep()
     }
 
-    /// Removes a checkpoint; one that isn't there is none.
-    fn remove(&self, label: &Label) -> Result<(), CheckpointError> {
-        for path in [self.about_path(label), self.state(label)] {
-            remove(&path)?;
-        }
-        Ok(())
+    /// Gives a file its name once its bytes are on the disk, and makes sure that the name is as well.
+    fn persist(&self, draft: NamedTempFile, path: &Path) -> Result<(), CheckpointError> {
+        draft.as_file().sync_all().map_err(failed("write", path))?;
+        draft.persist(path).map_err(|error| failed("write", path)(error.error))?;
+        platform::sync_folder(&self.folder).map_err(failed("write in", &self.folder))
     }
 
     /// Removes checkpoints, and returns the labels of those that were there.
@@ -166,8 +174,9 @@ impl Shelf {
             Forget::All => self.labels()?,
         };
         for label in &labels {
-            self.remove(label)?;
+            remove(&self.about_path(label))?;
         }
+        self.sweep()?;
         if self.labels()?.is_empty() {
             self.remove_folder()?;
         }
@@ -191,9 +200,9 @@ impl Shelf {
         let checkpoints = self.list()?;
         let sizes: Vec<_> = checkpoints.iter().filter(|it| is_automatic(it)).collect();
         for checkpoint in &sizes[..surplus(&sizes, MOST_AUTOMATIC, AUTOMATIC_BYTES)] {
-            self.remove(&checkpoint.label)?;
+            remove(&self.about_path(&checkpoint.label))?;
         }
-        Ok(())
+        self.sweep()
     }
 
     /// Makes sure that the user's own have room for one more.
@@ -226,8 +235,8 @@ impl Shelf {
     }
 
     /// The file with the saved state.
-    pub fn state(&self, label: &Label) -> PathBuf {
-        self.folder.join(format!("{label}.{STATE}"))
+    pub fn state(&self, about: &About) -> PathBuf {
+        self.folder.join(format!("{}.{STATE}", about.name()))
     }
 
     /// The folder of all of them.
@@ -244,17 +253,32 @@ impl Shelf {
         About::parse(label, &fs::read(&path).map_err(failed("read", &path))?)
     }
 
-    /// Removes what a killed netlab left: drafts, and states that nothing tells of.
+    /// Removes what a killed netlab left: drafts, and states that nothing tells of. Those of a label
+    /// that can't be read stay, since a newer netlab may read it.
     fn sweep(&self) -> Result<(), CheckpointError> {
+        let labels = self.labels()?;
+        let abouts: Vec<_> = labels.iter().map(|label| (label, self.about(label))).collect();
+        let is_told_of = |path: &Path| {
+            abouts.iter().any(|(label, about)| match about {
+                Ok(about) => self.state(about) == path,
+                Err(_) => is_of(label, path),
+            })
+        };
         for path in self.files()? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let alone = path.extension().is_some_and(|extension| extension == STATE)
-                && !path.with_extension(ABOUT).exists();
+            let alone =
+                path.extension().is_some_and(|extension| extension == STATE) && !is_told_of(&path);
             if alone || name.starts_with(UNFINISHED) {
                 remove(&path)?;
             }
         }
         Ok(())
+    }
+
+    /// What the states of a label take that can't be read, as far as that is known.
+    fn length_of_broken(&self, label: &Label) -> u64 {
+        let files = self.files().unwrap_or_default().into_iter();
+        files.filter(|path| is_of(label, path)).filter_map(|path| length(&path).ok()).sum()
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
@@ -266,6 +290,14 @@ impl Shelf {
             files => files.map_err(failed("read", &self.folder)),
         }
     }
+}
+
+/// Whether a file is a state of a label, by its name.
+fn is_of(label: &Label, path: &Path) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let rest = name.strip_prefix(label.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    path.extension().is_some_and(|extension| extension == STATE)
+        && rest.is_some_and(|digits| digits.len() == NAME_DIGITS)
 }
 
 fn is_automatic(checkpoint: &Checkpoint) -> bool {
@@ -357,7 +389,7 @@ mod tests {
         let shelf = shelf(&folder);
         let about = put(&shelf, "one", 1, Occasion::Asked);
         shelf.verify(&about).unwrap();
-        let state = shelf.state(&about.label);
+        let state = shelf.state(&about);
         fs::write(&state, b"abd").unwrap();
         let altered = shelf.verify(&about).unwrap_err();
         assert_eq!(altered.to_string(), "checkpoint `one` has been altered");
@@ -384,7 +416,37 @@ mod tests {
         let mut names: Vec<_> =
             shelf.files().unwrap().iter().map(|it| it.file_name().unwrap().to_owned()).collect();
         names.sort();
-        assert_eq!(names, ["one.json", "one.zst"]);
+        assert_eq!(names, ["one-6437b3ac38465133.zst", "one.json"]);
+    }
+
+    #[test]
+    fn a_label_has_its_old_state_until_its_new_one_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(&folder);
+        let old = put(&shelf, "l.1", 1, step());
+        let mut draft = shelf.draft().unwrap();
+        draft.write_all(b"abcd").unwrap();
+        let blake3 = blake3::hash(b"abcd").to_hex().to_string();
+        let new = About { made: 2, bytes: 4, blake3, ..old.clone() };
+        // A netlab that was killed between the two files.
+        shelf.persist(draft, &shelf.state(&new)).unwrap();
+        assert_eq!(shelf.find(None).unwrap(), old);
+        shelf.verify(&old).unwrap();
+        let mut draft = shelf.draft().unwrap();
+        assert!(!shelf.state(&new).exists());
+        draft.write_all(b"abcd").unwrap();
+        shelf.put(draft, &new).unwrap();
+        assert_eq!(shelf.find(None).unwrap(), new);
+        shelf.verify(&new).unwrap();
+        assert!(!shelf.state(&old).exists());
+        // What can't be read may be a newer netlab's.
+        put(&shelf, "two", 2, Occasion::Asked);
+        fs::write(shelf.about_path(&new.label), b"{").unwrap();
+        drop(shelf.draft().unwrap());
+        assert!(shelf.state(&new).exists());
+        assert_eq!(shelf.list().unwrap()[1].bytes, 4);
+        assert_eq!(shelf.forget(&Forget::One(new.label.clone())).unwrap().len(), 1);
+        assert!(!shelf.state(&new).exists());
     }
 
     #[cfg(unix)]
