@@ -4,9 +4,10 @@ use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
+use crate::fresh::{self, Fresh};
 use crate::instance::usage;
+use crate::lab;
 use crate::run::{self, Options, Pace, Paced, Run, Straight};
-use crate::{fresh, lab};
 
 /// Run a lab, one explained command at a time
 ///
@@ -46,7 +47,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let (guest, _lab) = fresh::guest(context, args.reset).await?;
+    let Fresh { guest, lock: _lab, .. } = fresh::guest(context, args.reset).await?;
     let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(
