@@ -47,7 +47,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let Fresh { guest, lock: _lab, .. } = fresh::guest(context, args.reset).await?;
+    let Fresh { guest, lock: _lab, may_go } = fresh::guest(context, args.reset).await?;
     let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(
@@ -60,7 +60,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         Box::new(Straight)
     };
     let mut history = Checkpoints::of(context, &lab.plan())?;
-    let options = Options { from: args.from, keep: args.keep };
+    let options = Options { from: args.from, keep: args.keep, guest_may_go: may_go };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
     let summary = run.finish(&lab, pace.as_mut()).await?;
