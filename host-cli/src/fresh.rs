@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::guest::Guest;
 use crate::instance::{LabLock, Use, usage};
-use crate::provider::Status;
+use crate::provider::{Expendable, Status};
 use crate::report::{Event, prompt};
 
 /// The question whether the guest may go could not be asked.
@@ -61,12 +61,22 @@ fn choose(used: Use, wish: Wish) -> Choice {
     }
 }
 
+/// A guest that is ready for a lab.
+pub struct Fresh {
+    /// The guest.
+    pub guest: Guest,
+    /// The right to run a lab in it.
+    pub lock: LabLock,
+    /// Whether it may make way for another one, such as a saved one.
+    pub may_go: bool,
+}
+
 /// Brings a guest up for a lab, and takes the right to run one in it; `reset` is the user's word that
 /// it need not stay.
 ///
 /// # Errors
 /// Another netlab runs a lab in it, or whatever keeps it from coming up.
-pub async fn guest(context: &Context, reset: bool) -> Result<(Guest, LabLock), Error> {
+pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
     let paths = context.paths()?;
     let (mut lock, mut used) = (None, Use::Clean);
     // Without a folder there is no guest; its start makes the folder.
@@ -86,7 +96,9 @@ pub async fn guest(context: &Context, reset: bool) -> Result<(Guest, LabLock), E
             false
         }
     };
-    let swapped = if swap_wanted { swap(context).await? } else { None };
+    let has_consent = swap_wanted && used == Use::Own;
+    let expendable = if has_consent { Expendable::Any } else { Expendable::Unused };
+    let swapped = if swap_wanted { swap(context, expendable).await? } else { None };
     let guest = match swapped {
         Some(guest) => {
             let text = "the guest was used: swapped it for a clean one";
@@ -95,7 +107,7 @@ pub async fn guest(context: &Context, reset: bool) -> Result<(Guest, LabLock), E
         }
         None => {
             let guest = Guest::up(context).await?;
-            if swap_wanted && used == Use::Own && guest.endpoint.attached {
+            if has_consent && guest.endpoint.attached {
                 let text = "a clean guest costs a whole boot here: only labs are cleared away; \
                             `netlab down` ends this guest";
                 context.reporter.emit(Event::Note { text: text.to_owned() });
@@ -108,18 +120,20 @@ pub async fn guest(context: &Context, reset: bool) -> Result<(Guest, LabLock), E
         None => LabLock::acquire(&paths).await?,
     };
     usage::mark_lab(&paths)?;
-    Ok((guest, lock))
+    // The user may have begun to work in it meanwhile.
+    let may_go = has_consent || Use::of(&paths)? != Use::Own;
+    Ok(Fresh { guest, lock, may_go })
 }
 
 /// Puts a fresh guest in the place of the one that is up, until its agent has said hello. `None`, and
-/// nothing done, where that costs a whole boot or none is up. Whoever calls it holds the [`LabLock`].
+/// nothing done, where that costs a whole boot, none is up, or it is not expendable. Whoever calls it holds the [`LabLock`].
 ///
 /// # Errors
 /// Whatever keeps the fresh one from coming up.
-pub async fn swap(context: &Context) -> Result<Option<Guest>, Error> {
+pub async fn swap(context: &Context, expendable: Expendable) -> Result<Option<Guest>, Error> {
     let begun = Instant::now();
     let provider = context.provider()?;
-    match context.cancel.guard(provider.swap(&context.reporter)).await? {
+    match provider.swap(expendable, &context.cancel, &context.reporter).await? {
         Some(endpoint) => Guest::reach(context, endpoint, begun).await.map(Some),
         None => Ok(None),
     }

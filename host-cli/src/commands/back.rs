@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::guest;
-use crate::instance::{LabLock, usage};
+use crate::guest::Guest;
+use crate::instance::LabLock;
 use crate::provider::checkpoint::{Back, Label};
-use crate::report::{Event, print};
+use crate::report::print;
 
 /// Bring a saved guest back
 ///
@@ -34,24 +34,14 @@ struct Row {
 /// There is no such checkpoint, it doesn't fit to this host, or the guest did not come up.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let started = Instant::now();
-    let reporter = &context.reporter;
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
     let paths = context.paths()?;
     // Without a folder there is no guest in which a lab could run.
     let _lab = if paths.folder().exists() { Some(LabLock::acquire(&paths).await?) } else { None };
     // Not cut short by Ctrl-C, which would leave neither guest.
-    let Back { endpoint, checkpoint } = context.provider()?.back(label.as_ref(), reporter).await?;
-    // What was saved for later is the user's own.
-    usage::mark_work(&paths)?;
-    context.cancel.guard(guest::connect(&endpoint, reporter, started)).await?;
-    reporter.emit(Event::GuestReady {
-        name: endpoint.name.clone(),
-        attached: endpoint.attached,
-        accelerator: endpoint.accelerator.clone(),
-        tier: endpoint.tier,
-        address: endpoint.address.to_string(),
-        took: started.elapsed(),
-    });
+    let Back { endpoint, checkpoint } =
+        context.provider()?.back(label.as_ref(), &context.reporter).await?;
+    let Guest { endpoint, .. } = Guest::reach(context, endpoint, started).await?;
     let (name, label) = (&endpoint.name, checkpoint.label);
     if context.options.json {
         let row = Row { label: label.to_string(), made: checkpoint.made };

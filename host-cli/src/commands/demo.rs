@@ -4,9 +4,10 @@ use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::doctor::offer;
 use crate::error::{Error, Exit};
+use crate::fresh::{self, Fresh};
 use crate::instance::usage;
+use crate::lab;
 use crate::run::{self, Options, Pace, Paced, Run, Straight};
-use crate::{fresh, lab};
 
 /// Run a lab, one explained command at a time
 ///
@@ -46,7 +47,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let (guest, _lab) = fresh::guest(context, args.reset).await?;
+    let Fresh { guest, lock: _lab, may_go } = fresh::guest(context, args.reset).await?;
     let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(
@@ -59,7 +60,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         Box::new(Straight)
     };
     let mut history = Checkpoints::of(context, &lab.plan()).await?;
-    let options = Options { from: args.from, keep: args.keep };
+    let options = Options { from: args.from, keep: args.keep, guest_may_go: may_go };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
     let summary = run.finish(&lab, pace.as_mut()).await?;

@@ -30,13 +30,29 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let outcomes: Vec<_> = group::each(context, &names, end).collect().await;
     let mut ended = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
-    for outcome in outcomes {
+    let mut still_up = Vec::new();
+    for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok(words) => ended.extend(words),
-            Err(error) => failures.push(error),
+            Err(error) => {
+                failures.push(error);
+                still_up.push(name);
+            }
         }
     }
-    ended.extend(checkpoints(&args, &names, context).await?);
+    match provider::saved_instances(&context.home) {
+        Ok(mut saved) => {
+            // What could not be ended keeps its checkpoints.
+            saved.retain(|name| (args.all || names.contains(name)) && !still_up.contains(&name));
+            for name in saved {
+                match checkpoints(args.purge, &name, context).await {
+                    Ok(words) => ended.extend(words),
+                    Err(error) => failures.push(error),
+                }
+            }
+        }
+        Err(error) => failures.push(error),
+    }
     match provider::clear_leftovers(context).await {
         Ok(words) => ended.extend(words),
         Err(error) => failures.push(error),
@@ -47,24 +63,21 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 /// Removes the checkpoints that outlive a guest, or says that they stay.
-async fn checkpoints(args: &Args, names: &[Name], context: &Context) -> Result<Vec<String>, Error> {
-    let saved = provider::saved_instances(&context.home)?;
-    let mut removed = Vec::new();
-    for name in saved.into_iter().filter(|name| args.all || names.contains(name)) {
-        let provider = provider::open(context, &name);
-        if args.purge {
-            let labels = provider.forget(&Forget::All).await?;
-            removed.extend(labels.iter().map(|label| format!("checkpoint `{label}` of `{name}`")));
-            continue;
-        }
-        let text = match provider.checkpoints()?.len() {
-            0 => continue,
-            1 => format!("a checkpoint of guest `{name}` stays; `netlab down --purge` removes it"),
-            many => format!(
-                "{many} checkpoints of guest `{name}` stay; `netlab down --purge` removes them"
-            ),
-        };
-        context.reporter.emit(Event::Note { text });
+async fn checkpoints(purge: bool, name: &Name, context: &Context) -> Result<Vec<String>, Error> {
+    let provider = provider::open(context, name);
+    if purge {
+        let labels = provider.forget(&Forget::All).await?;
+        let words = |label| format!("checkpoint `{label}` of `{name}`");
+        return Ok(labels.iter().map(words).collect());
     }
-    Ok(removed)
+    let remove = format!("`netlab down --purge --name {name}`");
+    let text = match provider.checkpoints()?.len() {
+        0 => return Ok(Vec::new()),
+        1 => format!("a checkpoint of guest `{name}` stays, its keys in it; {remove} removes it"),
+        many => format!(
+            "{many} checkpoints of guest `{name}` stay, its keys in them; {remove} removes them"
+        ),
+    };
+    context.reporter.emit(Event::Note { text });
+    Ok(Vec::new())
 }

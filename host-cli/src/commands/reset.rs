@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::instance::LabLock;
-use crate::provider::Tier;
 use crate::provider::checkpoint::Forget;
+use crate::provider::{Expendable, Tier};
 use crate::report::{print, time};
 use crate::{fresh, group, guest};
 
@@ -65,7 +65,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let begun = Instant::now();
     guest::endpoint(context).await?;
     let _lab = LabLock::acquire(&context.paths()?).await?;
-    let removed = match fresh::swap(context).await? {
+    let removed = match fresh::swap(context, Expendable::Any).await? {
         Some(mut guest) => {
             // A guest that goes on from a saved one has them running.
             if guest.endpoint.tier == Tier::Cold {

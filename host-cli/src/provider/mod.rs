@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use self::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
+use crate::cancel::Cancel;
 use crate::context::Context;
 use crate::error::Error;
 use crate::instance::{Home, Name};
@@ -87,6 +88,15 @@ pub struct LogFile {
     pub path: PathBuf,
 }
 
+/// Which guest may make way for a clean one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expendable {
+    /// Whatever was done in it: the user has said so.
+    Any,
+    /// One in which the user has not worked.
+    Unused,
+}
+
 /// A way to a guest.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -95,8 +105,15 @@ pub trait Provider: Send + Sync {
     /// authentication; nothing of these when it attaches.
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
     /// Puts a clean guest in the place of the one that is up: the same name, port and keys, another
-    /// machine. `None`, and nothing done, where a clean one costs a whole boot or none is up.
-    async fn swap(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error>;
+    /// machine. `None`, and nothing done, where a clean one costs a whole boot, none is up, or it is
+    /// not `expendable` (any more). What the clean one goes on from is there before the old one ends,
+    /// and an interruption counts only until then.
+    async fn swap(
+        &self,
+        expendable: Expendable,
+        cancel: &Cancel,
+        reporter: &Reporter,
+    ) -> Result<Option<Endpoint>, Error>;
     /// Says whether the guest runs, after clearing away what a crash may have left.
     async fn status(&self) -> Result<Status, Error>;
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;

@@ -42,8 +42,19 @@ pub async fn reset(
     reporter: &Reporter,
     cancel: &Cancel,
 ) -> Result<Vec<String>, Error> {
-    cancel.guard(session.send(&Request::Reset)).await?;
-    match cancel.guard(session.next()).await? {
+    cancel.guard(clear(session, reporter)).await
+}
+
+/// As [`reset`], to its end.
+///
+/// # Errors
+/// [`RunError::Failed`] if another session is at it or the guest can't; a lost connection.
+pub(super) async fn clear(
+    session: &mut Session,
+    reporter: &Reporter,
+) -> Result<Vec<String>, Error> {
+    session.send(&Request::Reset).await?;
+    match session.next().await? {
         GuestEvent::Closed { removed, errors } => Ok(told(removed, errors, reporter)),
         GuestEvent::Failed(failure) => {
             let failure = Box::new(failure);

@@ -1,5 +1,7 @@
 //! Why a lab could not be run, apart from what its own checks found.
 
+use std::time::Duration;
+
 use netlab_protocol::Failure;
 
 use crate::error::{Exit, Hint};
@@ -22,6 +24,14 @@ pub enum RunError {
         doing: &'static str,
         /// What it said.
         failure: Box<Failure>,
+    },
+    /// The guest did not answer.
+    #[error("the guest did not {doing} within {within:?}")]
+    Silent {
+        /// What it was to do.
+        doing: &'static str,
+        /// How long it was waited for.
+        within: Duration,
     },
     /// The lab has fewer steps than `--from` says.
     #[error("lab `{lab}` has {steps} steps, so it can't start from step {from}")]
@@ -63,6 +73,7 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
+            Self::Silent { .. } => start_anew.to_owned(),
             Self::NoSuchStep { steps, .. } => {
                 format!("give `--from` a number from 1 to {steps}, or leave it out")
             }
@@ -77,7 +88,7 @@ impl Hint for RunError {
             Self::Refused { failure, .. } if matches!(**failure, Failure::Missing { .. }) => {
                 Exit::Usage
             }
-            Self::Refused { .. } | Self::Failed { .. } => Exit::GuestDown,
+            Self::Refused { .. } | Self::Failed { .. } | Self::Silent { .. } => Exit::GuestDown,
             Self::Unsaved { .. } => Exit::HostLacks,
             Self::NoSuchStep { .. } => Exit::Usage,
         }

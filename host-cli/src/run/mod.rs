@@ -11,6 +11,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use netlab_protocol::{Event as GuestEvent, Plan, Request, Topology};
@@ -22,7 +23,7 @@ pub use history::History;
 pub use pace::{Pace, Paced, Straight};
 pub use places::check_start;
 
-use clear::close;
+use clear::{clear, close};
 use pace::Choice;
 use places::places;
 use tally::Tally;
@@ -40,6 +41,8 @@ pub struct Options {
     pub from: u32,
     /// Whether to leave the lab standing.
     pub keep: bool,
+    /// Whether a guest that an earlier run saved may take the place of this one.
+    pub guest_may_go: bool,
 }
 
 /// A lab that is being run.
@@ -51,6 +54,11 @@ pub struct Run<'a> {
     plan: Plan,
     places: Vec<StepPlace>,
     keep: bool,
+    guest_may_go: bool,
+    /// Whether the lab in the guest ends with this session: it is open, and not held.
+    attached: bool,
+    /// Indexes of the steps before which this very run has saved the guest.
+    saved_here: BTreeSet<u32>,
     /// Position of the first step that is run: those before it are in the guest already.
     begin: usize,
     /// Position of the step before which the guest is just as it was saved.
@@ -76,8 +84,8 @@ impl<'a> Run<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
         let plan = lab.plan();
-        let places = places(&plan.steps, options.from);
-        let (keep, begin, saved, unsaved, early) = (options.keep, 0, None, None, Vec::new());
+        let Options { from, keep, guest_may_go } = options;
+        let places = places(&plan.steps, from);
         let mut run = Self {
             session,
             history,
@@ -86,13 +94,22 @@ impl<'a> Run<'a> {
             plan,
             places,
             keep,
-            begin,
-            saved,
-            unsaved,
-            early,
+            guest_may_go,
+            attached: false,
+            saved_here: BTreeSet::new(),
+            begin: 0,
+            saved: None,
+            unsaved: None,
+            early: Vec::new(),
         };
-        if run.start_from_saved(options.from).await? {
-            return Ok(run);
+        match run.start_from_saved(from).await {
+            Ok(true) => return Ok(run),
+            Ok(false) => {}
+            Err(error) if cancel.is_cancelled() => {
+                run.break_off().await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
         }
         let hello = run.session.hello();
         if let Some(left) = hello.kept.clone().or_else(|| hello.held.clone()) {
@@ -105,6 +122,7 @@ impl<'a> Run<'a> {
 
     /// Takes the guest for the plan.
     async fn take_guest(&mut self) -> Result<(), Error> {
+        self.attached = true;
         let open = Request::Open(Box::new(self.plan.clone()));
         self.cancel.guard(self.session.send(&open)).await?;
         match self.cancel.guard(self.session.next()).await? {
@@ -266,7 +284,15 @@ impl<'a> Run<'a> {
 
     /// Ends the lab after an interruption. The session answers even while a step runs.
     async fn break_off(&mut self) -> Result<(), Error> {
-        match timeout(BREAK_OFF_LIMIT, close(&mut self.session, false, self.reporter)).await {
+        let (session, reporter, attached) = (&mut self.session, self.reporter, self.attached);
+        let ended = async {
+            if attached {
+                close(session, false, reporter).await
+            } else {
+                clear(session, reporter).await
+            }
+        };
+        match timeout(BREAK_OFF_LIMIT, ended).await {
             Ok(closed) => closed.map(drop),
             Err(_) => {
                 self.note("the guest still clears the lab away; it goes on without us".to_owned());

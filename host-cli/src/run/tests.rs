@@ -92,6 +92,8 @@ struct Noted<'a> {
     saved: BTreeSet<u32>,
     can_save: bool,
     can_return: bool,
+    /// Pressed while the guest is brought back.
+    canceller: Option<&'a Canceller>,
 }
 
 #[async_trait]
@@ -114,6 +116,9 @@ impl History for Noted<'_> {
             return Err(RunError::Unsaved { why: "it was altered".to_owned() }.into());
         }
         self.log.add(format!("back {step}"));
+        if let Some(canceller) = self.canceller {
+            canceller.press();
+        }
         Ok(Session::open(&connect(self.guest).await?).await?)
     }
 
@@ -161,32 +166,58 @@ struct Trial {
     saved: Vec<u32>,
     can_save: bool,
     can_return: bool,
+    guest_may_go: bool,
+    /// Whether the user interrupts while the guest is brought back.
+    interrupt: bool,
 }
 
 impl Default for Trial {
     fn default() -> Self {
-        Self { keys: Vec::new(), from: 1, saved: Vec::new(), can_save: true, can_return: true }
+        Self {
+            keys: Vec::new(),
+            from: 1,
+            saved: Vec::new(),
+            can_save: true,
+            can_return: true,
+            guest_may_go: true,
+            interrupt: false,
+        }
     }
 }
 
 impl Trial {
     /// Runs the lab. Returns what happened, and the steps that count at the end.
     async fn run(self) -> (Vec<String>, Vec<u32>) {
+        let (log, summary) = self.outcome().await;
+        let summary = summary.unwrap();
+        assert!(summary.passed);
+        (log, summary.steps.iter().map(|step| step.step.index).collect())
+    }
+
+    /// Runs the lab. Returns what happened, and what came of it.
+    async fn outcome(self) -> (Vec<String>, Result<LabSummary, Error>) {
         let log = Log::default();
         let guest = guest(&log);
         let session = Session::open(&connect(&guest).await.unwrap()).await.unwrap();
-        let (_canceller, cancel) = Canceller::new();
+        let (canceller, cancel) = Canceller::new();
         let reporter = Reporter::new(Box::new(log.clone()));
         let saved = self.saved.into_iter().collect();
         let (can_save, can_return) = (self.can_save, self.can_return);
-        let mut history = Noted { guest: &guest, log: log.clone(), saved, can_save, can_return };
+        let canceller = self.interrupt.then_some(&canceller);
+        let log_of_history = log.clone();
+        let mut history =
+            Noted { guest: &guest, log: log_of_history, saved, can_save, can_return, canceller };
         let mut pace = Learner { keys: self.keys.into(), log: log.clone() };
-        let (lab, options) = (three_steps(), Options { from: self.from, keep: false });
+        let (lab, options) = (
+            three_steps(),
+            Options { from: self.from, keep: false, guest_may_go: self.guest_may_go },
+        );
         let run = Run::open(session, &mut history, &lab, options, &reporter, &cancel).await;
-        let summary = run.unwrap().finish(&lab, &mut pace).await.unwrap();
-        assert!(summary.passed);
-        let steps = summary.steps.iter().map(|step| step.step.index).collect();
-        (log.take(), steps)
+        let summary = match run {
+            Ok(run) => run.finish(&lab, &mut pace).await,
+            Err(error) => Err(error),
+        };
+        (log.take(), summary)
     }
 }
 
@@ -297,4 +328,55 @@ async fn a_run_starts_from_the_guest_that_was_saved_before_its_first_step() {
 
     let (log, _) = Trial { saved: vec![1], ..trial() }.run().await;
     assert_log(&log, &["open", "step 0", "step 1", "step 2"]);
+}
+
+#[tokio::test]
+async fn a_guest_that_may_not_go_is_left_only_for_what_this_run_saved() {
+    use Choice::{Back, Go};
+    let keys = vec![Back, Go, Back, Go];
+    let (from, saved) = (2, vec![0, 1]);
+    let trial = Trial { keys, from, saved, guest_may_go: false, ..Trial::default() };
+    let (log, _) = trial.run().await;
+    let told: Vec<_> = log.iter().filter(|line| !line.starts_with("output")).collect();
+    assert_eq!(
+        told[..],
+        [
+            "note: replaying the steps before: the saved guest would take yours away",
+            "open",
+            "step 0",
+            "hold",
+            "save 1",
+            "attach",
+            "Back at 2, no way back: this is the first step",
+            "Go at 2, no way back: this is the first step",
+            "step 1",
+            "hold",
+            "save 2",
+            "attach",
+            "Back at 3",
+            "back 1",
+            "attach",
+            "note: the guest is as it was before step 2",
+            "Go at 2, no way back: this is the first step",
+            "step 1",
+            "step 2",
+            END[0],
+            END[1],
+            END[2],
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_interruption_on_the_way_back_leaves_no_held_lab() {
+    use Choice::{Back, Go};
+    let trial = Trial { keys: vec![Go, Back], interrupt: true, ..Trial::default() };
+    let (log, outcome) = trial.outcome().await;
+    assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
+    assert_eq!(log[log.len() - 4..], ["Back at 2", "back 0", "attach", "close"]);
+
+    let trial = Trial { from: 3, saved: vec![2], interrupt: true, ..Trial::default() };
+    let (log, outcome) = trial.outcome().await;
+    assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
+    assert_eq!(log, ["back 2", "attach", "close"]);
 }

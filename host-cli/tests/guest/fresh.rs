@@ -13,6 +13,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("reset_gives_another_machine_with_the_same_port_and_keys", reset_gives_another_machine),
     ("a_demo_after_a_demo_has_a_fresh_guest", a_demo_after_a_demo),
     ("a_demo_after_exec_keeps_the_guest_and_says_so", a_demo_after_exec),
+    ("a_demo_from_a_saved_step_keeps_the_users_work", a_demo_from_a_saved_step),
     ("a_demo_on_a_terminal_asks_before_it_throws_work_away", a_demo_on_a_terminal_asks),
     ("a_kept_lab_is_the_users_own", a_kept_lab_is_the_users_own),
     ("a_guest_that_ssh_knows_the_way_to_is_kept_after_a_reset_too", a_way_in_outlives_a_reset),
@@ -79,6 +80,18 @@ fn a_demo_after_exec(_: &Netlab) {
         netlab.run(["exec", "--", "ls", "/root/mine"]).exit(0);
         netlab.run(["demo", "1", "--reset"]).exit(0).complains(&["swapped it for a clean one"]);
         assert_ne!(identity(netlab).0, before.0);
+    });
+}
+
+fn a_demo_from_a_saved_step(_: &Netlab) {
+    with_guest(|netlab| {
+        netlab.run_with(["demo", "2", "--step"], b"\n\nq").exit(0);
+        netlab.run(["exec", "--", "touch", "/root/mine"]).exit(0);
+        let before = identity(netlab);
+        let from = netlab.run(["demo", "2", "--from", "3"]);
+        from.exit(0).complains(&["so it stays", "replaying the steps before"]);
+        assert_eq!(identity(netlab), before);
+        netlab.run(["exec", "--", "ls", "/root/mine"]).exit(0);
     });
 }
 

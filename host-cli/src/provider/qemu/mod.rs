@@ -47,13 +47,14 @@ use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
-use super::{Endpoint, LogFile, Provider, Status, Tier};
+use super::{Endpoint, Expendable, LogFile, Provider, Status, Tier};
+use crate::cancel::Cancel;
 use crate::cli::Options;
 use crate::context::Context;
 use crate::error::Error;
 use crate::guest;
 use crate::image::ImageSource;
-use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage};
+use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage, Use};
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
 use crate::ssh::keys::InstanceKeys;
@@ -269,24 +270,39 @@ impl Provider for QemuProvider {
         match state {
             State::Up { record, port, .. } => self.attach(&record, port).await,
             State::Down => {
+                room::check(self.paths.folder())?;
                 let prepared = self.prepare(reporter, begun).await?;
                 self.start(prepared, reporter, begun).await
             }
         }
     }
 
-    async fn swap(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
+    async fn swap(
+        &self,
+        expendable: Expendable,
+        cancel: &Cancel,
+        reporter: &Reporter,
+    ) -> Result<Option<Endpoint>, Error> {
         let begun = Instant::now();
-        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
-        let State::Up { process, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+        // All that can fail without the old guest is tried before that ends.
+        let ready = async {
+            let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+            let State::Up { process, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+                return Ok(None);
+            };
+            let prepared = self.prepare(reporter, begun).await?;
+            let is_ready = self.has_template(&prepared, reporter, begun).await?;
+            Ok::<_, Error>(is_ready.then_some((lock, process, port, prepared)))
+        };
+        let Some((_lock, process, port, prepared)) = cancel.guard(ready).await? else {
             return Ok(None);
         };
-        // All that can fail without the old guest is tried before that ends.
-        let prepared = self.prepare(reporter, begun).await?;
-        if self.saved_tier(&prepared)?.is_none() {
+        // The user may have begun to work in it since it was decided.
+        if expendable == Expendable::Unused && Use::of(&self.paths)? == Use::Own {
             return Ok(None);
         }
-        // By force: nothing in it is to be kept.
+        // By force: nothing in it is to be kept. From here on there is no guest until the next one is
+        // up, so an interruption has to wait for that.
         process::kill(&process).await?;
         self.paths.clear_machine()?;
         let options = QemuOptions { port: Some(port), ..self.options.clone() };

@@ -19,7 +19,7 @@ use super::packed::unpacked;
 use super::probe::{Choice, Freshness, Trials};
 use super::template::{Form, Template, TemplateError};
 use super::tier::{Finding, Tiers};
-use super::{Artifacts, QemuError, QemuProvider, room};
+use super::{Artifacts, QemuError, QemuProvider};
 use crate::error::Error;
 use crate::instance::InstanceError;
 use crate::provider::{Endpoint, Tier};
@@ -51,7 +51,6 @@ impl QemuProvider {
     ) -> Result<Prepared, Error> {
         // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
         reporter.emit(Event::PhaseStarted { phase: Phase::Image });
-        room::check(self.paths.folder())?;
         // Side by side: the one waits for a program, the other reads a hundred megabytes.
         let finding =
             async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
