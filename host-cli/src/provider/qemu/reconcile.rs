@@ -14,7 +14,7 @@ pub enum State {
     /// Its guest runs.
     Up {
         /// The record.
-        record: Record,
+        record: Box<Record>,
         /// QEMU's process.
         process: ProcessIdentity,
         /// The port on 127.0.0.1 that leads to SSH.
@@ -81,7 +81,9 @@ pub async fn reconcile(
         Stage::Booting { .. } | Stage::Up { .. } => None,
     };
     match decide(&record, ProcessIdentity::is_alive, stray) {
-        Decision::Keep { process, port } => Ok((State::Up { record, process, port }, Vec::new())),
+        Decision::Keep { process, port } => {
+            Ok((State::Up { record: Box::new(record), process, port }, Vec::new()))
+        },
         Decision::End(process) => {
             let ended = finish(paths, Some(process)).await?;
             Ok((State::Down, ended.into_iter().collect()))
