@@ -3,10 +3,13 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{InstanceError, InstancePaths, replace_file};
 
 /// What has been done in a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Use {
     /// Nothing.
     Clean,

@@ -12,7 +12,7 @@ use super::error::{CheckpointError, Difference, Part};
 use super::keys::Keys;
 use super::shelf::NAME_DIGITS;
 use crate::agent::binary;
-use crate::instance::{Make, Record};
+use crate::instance::{Make, Record, Use};
 use crate::platform::Accelerator;
 use crate::provider::Tier;
 use crate::provider::checkpoint::{Checkpoint, Label, Occasion};
@@ -38,6 +38,8 @@ pub struct About {
     pub blake3: String,
     /// What the state fits to.
     pub maker: Maker,
+    /// What had been done in the guest.
+    pub usage: Use,
     /// How the guest had been started.
     pub tier: Tier,
     /// The template that it had been made from.
@@ -254,6 +256,7 @@ pub(super) mod tests {
             bytes: 3,
             blake3: "00".to_owned(),
             maker: maker(),
+            usage: Use::Lab,
             tier: Tier::Clone,
             template: None,
             port: 9,

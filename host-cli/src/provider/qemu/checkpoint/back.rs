@@ -19,9 +19,9 @@ use super::about::{About, Maker};
 use super::error::CheckpointError;
 use super::shelf::failed;
 use crate::error::Error;
-use crate::instance::{InstanceLock, Patience, usage};
+use crate::instance::{InstanceLock, Patience, Use, usage};
 use crate::provider::Tier;
-use crate::provider::checkpoint::{Back, Label, Occasion};
+use crate::provider::checkpoint::{Back, Label};
 use crate::report::{Event, Phase, Reporter};
 
 impl QemuProvider {
@@ -85,10 +85,10 @@ impl QemuProvider {
         let launched =
             launched.map_err(|source| CheckpointError::Lost { label, source: Box::new(source) })?;
         about.keys.restore(&self.paths)?;
-        match about.occasion {
-            // What a user saves is the user's own.
-            Occasion::Asked => usage::mark_work(&self.paths)?,
-            Occasion::Step { .. } => usage::mark_lab(&self.paths)?,
+        match about.usage {
+            Use::Own => usage::mark_work(&self.paths)?,
+            Use::Lab => usage::mark_lab(&self.paths)?,
+            Use::Clean => {}
         }
         let endpoint = at_port.let_go(launched)?;
         Ok(Back { endpoint, checkpoint: about.told() })

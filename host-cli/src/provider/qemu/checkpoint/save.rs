@@ -20,7 +20,7 @@ use super::keys::Keys;
 use super::shelf::{Shelf, failed};
 use crate::error::Error;
 use crate::guest::NotUp;
-use crate::instance::{InstanceLock, Patience, Record};
+use crate::instance::{InstanceLock, Patience, Record, Use};
 use crate::platform::Platform;
 use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
 use crate::report::Reporter;
@@ -81,6 +81,8 @@ impl QemuProvider {
             go_on(&mut client).await?;
         }
         let Digest { bytes, blake3 } = written?;
+        // Only now: what was begun while the state was written is in it.
+        let usage = Use::of(&self.paths)?;
         let about = About {
             version: CHECKPOINT_VERSION,
             label,
@@ -89,6 +91,7 @@ impl QemuProvider {
             bytes,
             blake3,
             maker,
+            usage,
             tier: record.tier,
             template: record.template,
             port,

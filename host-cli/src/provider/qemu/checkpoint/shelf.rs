@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
 use super::about::About;
 use super::error::CheckpointError;
@@ -140,7 +141,7 @@ impl Shelf {
     pub fn put(&self, draft: NamedTempFile, about: &About) -> Result<(), CheckpointError> {
         self.persist(draft, &self.state(about))?;
         let path = self.about_path(&about.label);
-        let text = serde_json::to_vec_pretty(about).map_err(io::Error::from);
+        let text = serde_json::to_vec_pretty(about).map(Zeroizing::new).map_err(io::Error::from);
         let mut told = self.unfinished()?;
         let written = text.and_then(|text| told.write_all(&text));
         written.map_err(failed("write", &path))?;
@@ -250,7 +251,9 @@ impl Shelf {
 
     fn about(&self, label: &Label) -> Result<About, CheckpointError> {
         let path = self.about_path(label);
-        About::parse(label, &fs::read(&path).map_err(failed("read", &path))?)
+        // The guest's private keys are in it.
+        let text = Zeroizing::new(fs::read(&path).map_err(failed("read", &path))?);
+        About::parse(label, &text)
     }
 
     /// Removes what a killed netlab left: drafts, and states that nothing tells of. Those of a label
