@@ -83,7 +83,7 @@ pub async fn reconcile(
     match decide(&record, ProcessIdentity::is_alive, stray) {
         Decision::Keep { process, port } => {
             Ok((State::Up { record: Box::new(record), process, port }, Vec::new()))
-        },
+        }
         Decision::End(process) => {
             let ended = finish(paths, Some(process)).await?;
             Ok((State::Down, ended.into_iter().collect()))
