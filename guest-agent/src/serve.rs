@@ -115,7 +115,7 @@ impl Session {
     /// come from another host than the one before.
     async fn next_request(&mut self, signals: &mut Signals) -> Result<Option<Request>, Error> {
         loop {
-            let (Some(hold), Some(lab)) = (&mut self.hold, &self.lab) else {
+            let Some(hold) = &mut self.hold else {
                 return tokio::select! {
                     request = self.inbox.next() => request.transpose(),
                     () = signals.next() => Ok(None),
@@ -133,7 +133,7 @@ impl Session {
                     held::leave_stdio()?;
                     signals.release_shell(true).await;
                 }
-                visit = hold.visit(&lab.plan.lab) => match visit? {
+                visit = hold.visit() => match visit? {
                     Visit::Attach(visitor, streams) => {
                         self.take_over(visitor, streams, signals).await?;
                     }
@@ -151,8 +151,8 @@ impl Session {
         [input, output, stderr]: [OwnedFd; 3],
         signals: &mut Signals,
     ) -> Result<(), Error> {
-        if let Err(error) = visitor.taken().await {
-            // It has given up, and may read its input itself again.
+        if let Err(error) = visitor.take().await {
+            // It has given up: the lab is held on, for the next one.
             error.log();
             return Ok(());
         }
@@ -233,7 +233,9 @@ impl Session {
             Request::Hold => self.begin_hold().await?,
             Request::Attach => {
                 let attached = self.attach(signals).await;
-                self.inbox.go_on();
+                if !matches!(attached, Ok(Next::End(_))) {
+                    self.inbox.go_on();
+                }
                 return attached;
             }
             Request::Serve => {
@@ -248,13 +250,13 @@ impl Session {
 
     /// Holds the lab. A host that asks twice has it held already.
     async fn begin_hold(&mut self) -> Result<(), Failure> {
-        if self.lab.is_none() {
+        let Some(lab) = &self.lab else {
             return Err(refused(asked(&Request::Hold), "while none is open"));
-        }
+        };
         let hold = match &mut self.hold {
             Some(hold) => hold,
             none => {
-                let hold = none.insert(Hold::begin()?);
+                let hold = none.insert(Hold::begin(&lab.plan.lab)?);
                 hold.host = self.outbox.hold();
                 hold
             }
@@ -274,8 +276,15 @@ impl Session {
         if self.lab.is_some() {
             return Err(refused(asked(&Request::Attach), "while a lab is open"));
         }
-        let Some(shell) = held::attach().await? else {
-            return Err(refused(asked(&Request::Attach), "while none is held"));
+        let shell = match held::attach().await {
+            Ok(Some(shell)) => shell,
+            Ok(None) => return Err(refused(asked(&Request::Attach), "while none is held")),
+            Err(error) => {
+                // Nobody can say any more whose the host is, so this session reads no more of it.
+                error.log();
+                self.outbox.send(Event::Failed(error.into())).await;
+                return Ok(Next::End(ExitCode::FAILURE));
+            }
         };
         let well = tokio::select! {
             well = shell.over() => well,

@@ -88,13 +88,13 @@ impl Outbox {
     pub async fn resume(&self, host: Host) {
         loop {
             let missed = match &mut *self.target() {
-                Target::Nobody(missed) if !missed.is_empty() => std::mem::take(missed),
+                Target::Nobody(missed) if !missed.events.is_empty() => std::mem::take(missed),
                 target => {
                     *target = Target::Host(host);
                     return;
                 }
             };
-            for event in missed.into_events() {
+            for event in missed.events {
                 host.send(event).await;
             }
         }
@@ -105,36 +105,37 @@ impl Outbox {
     }
 }
 
-/// What came while no host listened.
+/// What came while no host listened: the beginning of it, and how much output there was after that.
+/// Only the background's commands go on in a held lab, so nearly all of it is output.
 #[derive(Debug, Default)]
 struct Missed {
     events: Vec<Event>,
     bytes: usize,
-    dropped: u64,
+    is_full: bool,
 }
 
 impl Missed {
     fn take(&mut self, event: Event) {
-        match event {
-            Event::OutputDropped { bytes } => self.dropped += bytes,
-            Event::Output { bytes, .. } if self.bytes + bytes.len() > MISSED_BYTES => {
-                self.dropped += bytes.len() as u64;
+        let (kept, dropped) = match &event {
+            Event::Output { bytes, .. } => (bytes.len(), bytes.len() as u64),
+            Event::OutputDropped { bytes } => (0, *bytes),
+            _ => (0, 0),
+        };
+        // Once something was left out, so is all that follows: a gap has no output behind it that
+        // came before it.
+        self.is_full |= self.bytes + kept + EVENT_BYTES > MISSED_BYTES;
+        match self.events.last_mut() {
+            Some(Event::OutputDropped { bytes })
+                if self.is_full || matches!(event, Event::OutputDropped { .. }) =>
+            {
+                *bytes += dropped;
             }
-            event => {
-                let output = if let Event::Output { bytes, .. } = &event { bytes.len() } else { 0 };
-                self.bytes += output + EVENT_BYTES;
-                self.events.push(event);
+            _ => {
+                self.bytes += kept + EVENT_BYTES;
+                let gap = Event::OutputDropped { bytes: dropped };
+                self.events.push(if self.is_full { gap } else { event });
             }
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.dropped == 0
-    }
-
-    fn into_events(self) -> impl Iterator<Item = Event> {
-        let dropped = (self.dropped > 0).then_some(Event::OutputDropped { bytes: self.dropped });
-        self.events.into_iter().chain(dropped)
     }
 }
 
@@ -337,16 +338,37 @@ mod tests {
         outbox.send(output(b"two")).await;
         outbox.send(output(&vec![b'x'; MISSED_BYTES])).await;
         outbox.send(Event::OutputDropped { bytes: 7 }).await;
+        outbox.send(output(b"after the gap")).await;
         outbox.resume(Host(second)).await;
         outbox.send(output(b"three")).await;
         drop(outbox);
 
         assert_eq!(heard_first.recv().await, Some(output(b"one")));
         assert_eq!(heard_first.recv().await, None);
-        let dropped = MISSED_BYTES as u64 + 7;
+        let dropped = MISSED_BYTES as u64 + 20;
         for event in [output(b"two"), Event::OutputDropped { bytes: dropped }, output(b"three")] {
             assert_eq!(heard_second.recv().await, Some(event));
         }
         assert_eq!(heard_second.recv().await, None);
+    }
+
+    #[test]
+    fn a_gap_of_one_command_is_told_where_it_was() {
+        let mut missed = Missed::default();
+        let gap = |bytes| Event::OutputDropped { bytes };
+        for event in [output(b"one"), gap(7), gap(8), output(b"two")] {
+            missed.take(event);
+        }
+        assert_eq!(missed.events, [output(b"one"), gap(15), output(b"two")]);
+    }
+
+    #[test]
+    fn a_flood_of_any_events_has_an_end() {
+        let mut missed = Missed::default();
+        for step in 0..100_000 {
+            missed.take(Event::StepStarted { step });
+        }
+        assert_eq!(missed.events.len(), MISSED_BYTES / EVENT_BYTES + 1);
+        assert_eq!(missed.events.last(), Some(&Event::OutputDropped { bytes: 0 }));
     }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use netlab_protocol::Decoder;
 use nix::cmsg_space;
@@ -13,9 +14,10 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use tokio::io::{AsyncReadExt as _, Interest};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Answer, SOCKET, WORD_LIMIT, Word, broken, say};
+use super::{Answer, SOCKET, WORD_LIMIT, Word, broken, hear, say};
 use crate::error::Error;
 use crate::teardown::Removal;
 use crate::wire::Host;
@@ -23,7 +25,11 @@ use crate::wire::Host;
 /// A lab that is held. Dropped, its socket goes.
 #[derive(Debug)]
 pub struct Hold {
-    listener: UnixListener,
+    listener: Arc<UnixListener>,
+    lab: String,
+    /// The wait for a visitor, if one has begun. It goes on when nobody asks for it any more: who
+    /// has knocked and was let in is not forgotten because something else happens.
+    visit: JoinSet<Result<Visit, Error>>,
     /// The host that has asked for it, unless it was lost.
     pub host: Option<Host>,
 }
@@ -42,16 +48,17 @@ pub enum Visit {
 pub struct Visitor(UnixStream);
 
 impl Hold {
-    /// Opens the socket.
+    /// Opens the socket for a `lab`.
     ///
     /// # Errors
     /// [`Error::File`] if there can't be a socket.
-    pub fn begin() -> Result<Self, Error> {
+    pub fn begin(lab: &str) -> Result<Self, Error> {
         let path = Path::new(SOCKET);
         // Only who has the lab's lock comes here: what lies there is an ended agent's.
         remove(path)?;
         let listener = UnixListener::bind(path).map_err(Error::file("listen at", path))?;
-        let hold = Self { listener, host: None };
+        let (listener, lab) = (Arc::new(listener), lab.to_owned());
+        let hold = Self { listener, lab, visit: JoinSet::new(), host: None };
         fs::set_permissions(path, Permissions::from_mode(0o600))
             .map_err(Error::file("protect", path))?;
         // Away from the SSH server's session, which is killed as a whole when it ends.
@@ -64,26 +71,39 @@ impl Hold {
         }
     }
 
-    /// Waits for a visitor who wants something done; tells those who only ask which `lab` it is.
+    /// Waits for a visitor who wants something done. Given up and asked for again, it loses nobody.
     ///
     /// # Errors
     /// [`Error::System`] if nobody can come any more. A visitor's mistakes are only logged.
-    pub async fn visit(&self, lab: &str) -> Result<Visit, Error> {
-        loop {
-            let (mut stream, _) = self.listener.accept().await.map_err(broken)?;
-            let visited = match timeout(WORD_LIMIT, hear_with_files(&stream)).await {
-                Ok(Ok((Word::Attach, files))) => match <[OwnedFd; 3]>::try_from(files) {
-                    Ok(files) => return Ok(Visit::Attach(Visitor(stream), files)),
-                    Err(_) => Err(broken(ErrorKind::InvalidData.into())),
-                },
-                Ok(Ok((Word::End, _))) => return Ok(Visit::End(Visitor(stream))),
-                Ok(Ok((Word::Lab, _))) => say(&mut stream, &Answer::Lab(lab.to_owned())).await,
-                Ok(Err(error)) => Err(error),
-                Err(_late) => Err(broken(ErrorKind::TimedOut.into())),
-            };
-            if let Err(error) = visited {
-                error.log();
-            }
+    pub async fn visit(&mut self) -> Result<Visit, Error> {
+        if self.visit.is_empty() {
+            self.visit.spawn(visit(Arc::clone(&self.listener), self.lab.clone()));
+        }
+        match self.visit.join_next().await {
+            Some(Ok(visit)) => visit,
+            Some(Err(error)) => Err(broken(error.into())),
+            None => Err(broken(ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+/// Waits for a visitor who wants something done; tells those who only ask which `lab` it is.
+async fn visit(listener: Arc<UnixListener>, lab: String) -> Result<Visit, Error> {
+    loop {
+        let (mut stream, _) = listener.accept().await.map_err(broken)?;
+        let visited = match timeout(WORD_LIMIT, hear_with_files(&stream)).await {
+            Ok(Ok((Word::Attach, files))) => match <[OwnedFd; 3]>::try_from(files) {
+                Ok(files) => return Ok(Visit::Attach(Visitor(stream), files)),
+                Err(_) => Err(broken(ErrorKind::InvalidData.into())),
+            },
+            Ok(Ok((Word::End, _))) => return Ok(Visit::End(Visitor(stream))),
+            Ok(Ok((Word::Yours, _))) => Err(broken(ErrorKind::InvalidData.into())),
+            Ok(Ok((Word::Lab, _))) => say(&mut stream, &Answer::Lab(lab.clone())).await,
+            Ok(Err(error)) => Err(error),
+            Err(_late) => Err(broken(ErrorKind::TimedOut.into())),
+        };
+        if let Err(error) = visited {
+            error.log();
         }
     }
 }
@@ -97,12 +117,22 @@ impl Drop for Hold {
 }
 
 impl Visitor {
-    /// Says that its host was taken over.
+    /// Takes its host over, which it has to leave in so many words: one that has given up must not
+    /// share its input with somebody who took too long.
     ///
     /// # Errors
-    /// [`Error::System`] if it is gone.
-    pub async fn taken(&mut self) -> Result<(), Error> {
-        say(&mut self.0, &Answer::Taken).await
+    /// [`Error::System`] if it does not leave its host, which stays its own then.
+    pub async fn take(&mut self) -> Result<(), Error> {
+        say(&mut self.0, &Answer::Taken).await?;
+        match timeout(WORD_LIMIT, hear(&mut self.0)).await {
+            Ok(Ok(Some(Word::Yours))) => Ok(()),
+            Ok(Ok(Some(Word::Lab | Word::Attach | Word::End))) => {
+                Err(broken(ErrorKind::InvalidData.into()))
+            }
+            Ok(Ok(None)) => Err(broken(ErrorKind::UnexpectedEof.into())),
+            Ok(Err(error)) => Err(error),
+            Err(_late) => Err(broken(ErrorKind::TimedOut.into())),
+        }
     }
 
     /// Says that the session with its host is over.
@@ -122,7 +152,7 @@ impl Visitor {
         say(&mut self.0, &Answer::Ended { removed, errors }).await
     }
 
-    /// Returns once it is gone, which a killed session is. It says nothing after its word.
+    /// Returns once it is gone, which a killed session is. It says nothing after its last word.
     pub async fn gone(&mut self) {
         let _end = self.0.read(&mut [0]).await;
     }

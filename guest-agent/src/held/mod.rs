@@ -32,9 +32,11 @@ const WORD_LIMIT: Duration = Duration::from_secs(5);
 enum Word {
     /// Which lab is it? Answered by `Lab`.
     Lab,
-    /// Take my host: standard input, output and error come with it. Answered by `Taken`, and by
-    /// `Over` at the end of the session.
+    /// Take my host: standard input, output and error come with it. Answered by `Taken`.
     Attach,
+    /// The last word of the handover, said to `Taken`: the host is yours, and I don't read it any
+    /// more. Without it the host stays the visitor's. Answered by `Over` at the end of the session.
+    Yours,
     /// End the lab. Answered by `Ended`.
     End,
 }

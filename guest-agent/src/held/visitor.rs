@@ -64,10 +64,12 @@ pub async fn end() -> Result<Option<Removal>, Error> {
     }
 }
 
-/// Hands this process's host over to the agent that holds a lab; `None` if there is none.
+/// Hands this process's host over to the agent that holds a lab; `None` if there is none, or if it
+/// let its lab go first.
 ///
 /// # Errors
-/// [`Error::System`] if it does not answer.
+/// [`Error::System`] if it does not answer. It never reads the host's input then, since it was not
+/// told that it may.
 pub async fn attach() -> Result<Option<Shell>, Error> {
     let Some(mut stream) = connect().await? else { return Ok(None) };
     let word = encode(&Word::Attach)?;
@@ -81,7 +83,10 @@ pub async fn attach() -> Result<Option<Shell>, Error> {
     let sent = stream.async_io(Interest::WRITABLE, send).await.map_err(broken)?;
     stream.write_all(&word[sent..]).await.map_err(broken)?;
     match timeout(WORD_LIMIT, hear(&mut stream)).await {
-        Ok(Ok(Some(Answer::Taken))) => Ok(Some(Shell(stream))),
+        Ok(Ok(Some(Answer::Taken))) => {
+            say(&mut stream, &Word::Yours).await?;
+            Ok(Some(Shell(stream)))
+        }
         Ok(Ok(Some(Answer::Lab(_) | Answer::Over { .. } | Answer::Ended { .. }))) => {
             Err(broken(ErrorKind::InvalidData.into()))
         }

@@ -132,6 +132,25 @@ impl Client {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
     }
 
+    /// Breaks the connection off and hangs its session up, as the agent sees together with what
+    /// happens `meanwhile`: it is stopped until then.
+    pub fn abandon_during(mut self, meanwhile: impl FnOnce()) {
+        let pid = self.agent_pid();
+        let nsenter = nix::unistd::Pid::from_raw(self.agent.id().cast_signed());
+        let signal = |pid, signal| nix::sys::signal::kill(pid, signal).unwrap();
+        signal(pid, nix::sys::signal::Signal::SIGSTOP);
+        // `nsenter` stops itself when it sees its child stopped.
+        let stat = format!("/proc/{nsenter}/stat");
+        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+            thread::yield_now();
+        }
+        meanwhile();
+        drop(self.input.take());
+        signal(pid, nix::sys::signal::Signal::SIGHUP);
+        signal(pid, nix::sys::signal::Signal::SIGCONT);
+        signal(nsenter, nix::sys::signal::Signal::SIGCONT);
+    }
+
     /// Waits for the agent's end and says whether it was a good one.
     #[track_caller]
     pub fn ended(mut self) -> bool {

@@ -136,6 +136,47 @@ fn a_lost_connection_ends_an_attached_lab() {
 }
 
 #[test]
+fn a_host_that_was_not_taken_over_in_time_is_told_so_and_shared_with_nobody() {
+    let world = World::new();
+    let mut client = Client::open(&world, &stepped());
+    assert!(client.step(0).passed);
+    hold(&mut client);
+    let mut second = Client::connect(&world);
+    client.abandon_during(|| {
+        second.send(&Request::Attach);
+        let told = words(&second);
+        assert!(told.starts_with("could not talk with the agent that holds a lab: timed out"));
+        assert!(!second.ended(), "its session is over");
+    });
+    // What waited at the door came to nothing, and the lab goes on with whoever comes next.
+    let mut third = attach(&world);
+    goes_on(&mut third, 1);
+    third.close(false);
+    world.assert_clean();
+}
+
+#[test]
+fn a_host_that_comes_just_as_the_one_before_goes_is_taken_over() {
+    for _ in 0..5 {
+        let world = World::new();
+        let mut client = Client::open(&world, &stepped());
+        assert!(client.step(0).passed);
+        hold(&mut client);
+        let mut second = Client::connect(&world);
+        client.abandon_during(|| {
+            second.send(&Request::Attach);
+            // The socket itself, and a visitor's at the door.
+            let waits = "[ $(grep -c held.sock /proc/net/unix) = 2 ]";
+            world.shell(&format!("timeout 20 sh -c 'until {waits}; do :; done'"));
+        });
+        assert_eq!(second.next(), Event::Attached);
+        goes_on(&mut second, 1);
+        second.close(false);
+        world.assert_clean();
+    }
+}
+
+#[test]
 fn what_is_printed_while_nobody_listens_is_told_up_to_a_limit() {
     let world = World::new();
     let chatter = "echo up; until [ -e /run/go ]; do sleep 0.01; done; \

@@ -57,8 +57,9 @@ fn put_in_place(secrets: &Secrets) -> Result<(), InitError> {
     put(AUTHORIZED_KEYS, format!("{}\n", secrets.authorized_key).as_bytes(), 0o600)
 }
 
-/// Takes everything back that [`take_on`] put in place, in a way that leaves nothing of it in
-/// memory.
+/// Takes everything back that [`take_on`] put in place: its files are overwritten with zeros and
+/// removed. What the SSH server, or anybody else in the guest, has read of them is not in reach
+/// here; [`crate::wipe`] goes over the memory of those that have ended.
 pub fn give_up() -> Result<(), InitError> {
     [HOST_KEY, AUTHORIZED_KEYS, MACHINE_ID, HOSTNAME].into_iter().try_for_each(erase)?;
     nix::unistd::sethostname(NO_HOSTNAME)
