@@ -213,8 +213,8 @@ impl QemuProvider {
             let status = client.status().await.map_err(failed)?;
             match status.as_str() {
                 "running" => {}
-                // A netlab was killed when it had saved the guest and not yet let it go on.
-                "postmigrate" => client.go_on().await.map_err(failed)?,
+                // We have the lock, so nobody is saving it: whoever was has been killed.
+                "postmigrate" | "paused" => client.go_on().await.map_err(failed)?,
                 _ => return Err(QemuError::NotRunning { status }.into()),
             }
             drop(client);
