@@ -125,7 +125,7 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 
 /// Makes sure that the names in a folder are on the disk. Windows has no such call: it keeps a journal
 /// of them.
-pub fn sync_folder(_path: &Path) -> std::io::Result<()> {
+pub fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
