@@ -158,6 +158,11 @@ impl Start<'_> {
                 // It listens. What it says is heard by whoever connects: forwarding accepts a
                 // connection whether or not anybody is behind it.
                 (Report::Ready, None | Some(Who::Nobody)) | (Report::Awake, Some(Who::Itself)) => {
+                    // The time that came with the secrets is as old as they took to arrive in a guest
+                    // whose code was yet to be translated.
+                    let clock = Order::SetClock { unix_nanos: unix_nanos() };
+                    let sent = channel.order(&clock).await;
+                    sent.map_err(|error| broken(progress, &error))?;
                     return Ok(port);
                 }
                 // What was true when the guest was saved is told to each new host.

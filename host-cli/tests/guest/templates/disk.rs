@@ -46,7 +46,7 @@ pub fn too_small(suite: &Netlab) {
 }
 
 pub fn fills(suite: &Netlab) {
-    let Some(own) = Own::on_disk(suite, 620) else { return };
+    let Some(own) = Own::on_disk(suite, 820) else { return };
     let mut up = own.start(["up", "--json"]);
     let pipe = up.stdout.as_mut().expect("a pipe");
     let seen = read_until(pipe, r#""phase":"kernel","state":"started""#);
