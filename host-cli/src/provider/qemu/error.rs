@@ -264,6 +264,11 @@ impl QemuError {
         }
     }
 
+    /// Whether a boot failed in the guest's kernel, as it would in another QEMU of the same kind.
+    pub fn is_the_guests(&self) -> bool {
+        matches!(self, Self::Panicked { .. } | Self::Stalled { .. } | Self::GaveUp { .. })
+    }
+
     /// The first line of its words: the rest is the guest's console.
     pub fn in_short(&self) -> String {
         self.to_string().lines().next().unwrap_or_default().to_owned()

@@ -115,6 +115,10 @@ impl QemuProvider {
                     let text = format!("no {} of a saved guest: {reason}", tier.name());
                     reporter.emit(Event::Note { text });
                 }
+                // It got as far as its kernel, and would get no further without being saved.
+                (Outcome::NoBoot(error), None) if error.is_the_guests() => {
+                    return self.boot_again(prepared, error, reporter, begun).await;
+                }
                 (Outcome::NoBoot(error), None) => {
                     let text = format!("no guest could be saved: {error}");
                     reporter.emit(Event::Note { text });
@@ -227,18 +231,28 @@ impl QemuProvider {
         }
     }
 
-    /// Boots the guest, and once more with another accelerator if the one that an earlier trial
-    /// found good turns out not to be.
+    /// Boots the guest.
     async fn boot(
         &self,
-        mut prepared: Prepared,
+        prepared: Prepared,
         reporter: &Reporter,
         begun: Instant,
     ) -> Result<Endpoint, Error> {
-        let failed = match self.launch(&prepared, Launch::BOOT, reporter, begun).await? {
-            Ok(launched) => return self.let_go(launched),
-            Err(error) => error,
-        };
+        match self.launch(&prepared, Launch::BOOT, reporter, begun).await? {
+            Ok(launched) => self.let_go(launched),
+            Err(error) => self.boot_again(prepared, error, reporter, begun).await,
+        }
+    }
+
+    /// Boots the guest once more with another accelerator, if the one that an earlier trial found
+    /// good turns out not to be.
+    async fn boot_again(
+        &self,
+        mut prepared: Prepared,
+        failed: QemuError,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Endpoint, Error> {
         let accelerator = match prepared.choice {
             Choice { accelerator, cached: true } if failed.may_be_the_accelerators() => accelerator,
             Choice { .. } => return Err(failed.into()),
