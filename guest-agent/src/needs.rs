@@ -29,12 +29,21 @@ pub async fn meet(needs: &Needs) -> Result<(), Failure> {
         }
     }
     for module in &needs.modules {
-        if !has_module(module)? && exec::help("modprobe", &[module], MODULE_LIMIT).await.is_err() {
-            return Err(Failure::Missing { what: format!("kernel module `{module}`") });
-        }
+        load(module).await?;
     }
     for &needed in &needs.services {
         service::start(needed).await?;
+    }
+    Ok(())
+}
+
+/// Makes sure that the kernel has a module.
+///
+/// # Errors
+/// [`Failure::Missing`] if it can't be loaded.
+pub async fn load(module: &str) -> Result<(), Failure> {
+    if !has_module(module)? && exec::help("modprobe", &[module], MODULE_LIMIT).await.is_err() {
+        return Err(Failure::Missing { what: format!("kernel module `{module}`") });
     }
     Ok(())
 }
