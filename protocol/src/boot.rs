@@ -39,6 +39,8 @@ pub enum Report {
     Ready,
     /// The guest that [`Order::Wake`] found is awake.
     Awake,
+    /// [`Order::SetClock`] has been seen to; where it failed, the console says why.
+    ClockSet,
     /// The boot can't go on.
     Failed {
         /// The phase that failed.
@@ -70,7 +72,8 @@ pub enum Phase {
 pub enum Order {
     /// Everything that makes this instance itself.
     Begin(Box<Secrets>),
-    /// Sets the wall clock.
+    /// Sets the wall clock. Answered by [`Report::ClockSet`], by which the host knows how late the
+    /// order may have been.
     SetClock {
         /// Nanoseconds since 1970-01-01 00:00 UTC.
         unix_nanos: u64,

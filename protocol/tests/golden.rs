@@ -289,6 +289,7 @@ fn reports_of_the_boot() {
         (reached(Phase::Ssh), r#"{"report":"reached","phase":"ssh","uptime_ms":7}"#),
         (Report::NeedSecrets, r#"{"report":"need_secrets"}"#),
         (Report::Awake, r#"{"report":"awake"}"#),
+        (Report::ClockSet, r#"{"report":"clock_set"}"#),
         (Report::Ready, r#"{"report":"ready"}"#),
         (
             Report::Failed { phase: Phase::Root, problem: text("P") },

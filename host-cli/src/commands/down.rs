@@ -26,7 +26,7 @@ pub struct Args {
 /// An instance that can't be ended; the others are ended all the same.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let names = if args.all { context.home.instances()? } else { group::members(context)? };
-    let end = |guest: Context| async move { guest.provider()?.down().await };
+    let end = |guest: Context| async move { guest.provider()?.down(&guest.reporter).await };
     let outcomes: Vec<_> = group::each(context, &names, end).collect().await;
     let mut ended = Vec::new();
     let mut failures: Vec<Error> = Vec::new();

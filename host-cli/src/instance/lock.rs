@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{InstanceError, InstancePaths};
+use super::{InstanceError, InstancePaths, Name};
 use crate::platform;
 use crate::report::{Event, Reporter};
 
@@ -56,10 +56,7 @@ impl InstanceLock {
             match patience {
                 Patience::Wait(reporter) if !told && begun.elapsed() >= WAIT_IS_TOLD_AFTER => {
                     told = true;
-                    let text = format!(
-                        "another netlab is starting or ending the guest `{}`: waiting for it",
-                        paths.name()
-                    );
+                    let text = format!("{}: waiting for it", doing(paths.name()));
                     reporter.emit(Event::Note { text });
                 }
                 Patience::UpTo(limit) if begun.elapsed() >= limit => {
@@ -130,6 +127,14 @@ impl LabLock {
             tokio::time::sleep(RETRY_EVERY).await;
         }
     }
+}
+
+/// What another netlab that has the lock is at.
+fn doing(name: &Name) -> String {
+    if *name == Name::workshop() {
+        return "another netlab is making a template".to_owned();
+    }
+    format!("another netlab is starting or ending the guest `{name}`")
 }
 
 /// Takes the lock on the file `path` in the instance's folder if it is free.

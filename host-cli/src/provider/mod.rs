@@ -118,7 +118,7 @@ pub trait Provider: Send + Sync {
     async fn status(&self) -> Result<Status, Error>;
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
     /// nothing to end is no error.
-    async fn down(&self) -> Result<Vec<String>, Error>;
+    async fn down(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The command line that `up` would run, program first. Starts nothing.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.

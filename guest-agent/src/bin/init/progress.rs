@@ -66,7 +66,7 @@ impl Progress {
         self.working_on = Phase::Secrets;
         self.forget(|report| match report {
             Report::Reached { phase, .. } => *phase >= Phase::Secrets,
-            Report::Ready | Report::Awake => true,
+            Report::Ready | Report::Awake | Report::ClockSet => true,
             Report::NeedSecrets | Report::Failed { .. } => false,
         });
         self.say(Report::NeedSecrets)

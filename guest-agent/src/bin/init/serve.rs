@@ -22,6 +22,7 @@ pub fn until_power_off(progress: &mut Progress, signals: &Signals) -> Result<(),
                     if let Err(error) = clock::set(unix_nanos) {
                         console::say(&format!("the clock stays as it is: {error}"));
                     }
+                    answer(Report::ClockSet, progress)?;
                 }
                 Order::Settle => settle(server.take(), progress)?,
                 Order::Wake(order) => wake(*order, server.as_mut(), progress)?,
@@ -79,6 +80,13 @@ fn begin(secrets: Secrets, progress: &mut Progress) -> Result<SshServer, InitErr
     Ok(server)
 }
 
+/// Answers an order. No later host has given it.
+fn answer(report: Report, progress: &mut Progress) -> Result<(), InitError> {
+    progress.say(report.clone())?;
+    progress.forget(|said| *said == report);
+    Ok(())
+}
+
 /// Makes the guest nobody's again, so that it can be saved as the template of others. What fails
 /// here ends the guest: a template must not be made of one that may still hold keys.
 fn settle(server: Option<SshServer>, progress: &mut Progress) -> Result<(), InitError> {
@@ -101,8 +109,5 @@ fn wake(
     clock::set(order.unix_nanos)?;
     random::seed(identity::entropy(&order.entropy)?)?;
     order.entropy.zeroize();
-    progress.say(Report::Awake)?;
-    // A later host has not brought the guest back.
-    progress.forget(|report| *report == Report::Awake);
-    Ok(())
+    answer(Report::Awake, progress)
 }

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use netlab_protocol::boot::{self, ENTROPY_BYTES, Order, Report, Secrets, Wake};
@@ -14,7 +14,7 @@ use tokio::io::AsyncRead;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::GuestKeys;
-use super::channel::{BootChannel, ChannelError};
+use super::channel::{BootChannel, ChannelError, unix_nanos};
 use super::console::{self, Console};
 use super::error::QemuError;
 use super::migrate::{self, Contents};
@@ -158,17 +158,17 @@ impl Start<'_> {
                 // It listens. What it says is heard by whoever connects: forwarding accepts a
                 // connection whether or not anybody is behind it.
                 (Report::Ready, None | Some(Who::Nobody)) | (Report::Awake, Some(Who::Itself)) => {
-                    // The time that came with the secrets is as old as they took to arrive in a guest
-                    // whose code was yet to be translated.
-                    let clock = Order::SetClock { unix_nanos: unix_nanos() };
-                    let sent = channel.order(&clock).await;
-                    sent.map_err(|error| broken(progress, &error))?;
-                    return Ok(port);
+                    // The time that came with the secrets is as old as they took to arrive.
+                    return match timeout_at(self.deadline(progress), channel.set_clock()).await {
+                        Ok(set) => set.map(|()| port).map_err(|error| broken(progress, &error)),
+                        Err(_) => Err(self.stalled(progress)),
+                    };
                 }
                 // What was true when the guest was saved is told to each new host.
                 (Report::NeedSecrets, Some(_))
                 | (Report::Ready, Some(Who::Itself))
-                | (Report::Awake, None | Some(Who::Nobody)) => {}
+                | (Report::Awake, None | Some(Who::Nobody))
+                | (Report::ClockSet, _) => {}
                 (Report::Failed { phase, problem }, _) => {
                     let phase = Row::awaiting(phase).shown;
                     let console = self.console()?;
@@ -243,23 +243,17 @@ impl Start<'_> {
         }
     }
 
-    /// Connects to QEMU's control channel and makes sure that it is our QEMU that answers.
+    /// Connects to QEMU's control channel as soon as that is there.
     async fn control(&self) -> Result<Qmp, QemuError> {
         let deadline = Instant::now() + SOCKETS_WITHIN;
-        let mut client = loop {
-            match Qmp::connect(self.control_channel).await {
-                Ok(client) => break client,
+        loop {
+            match Qmp::of(self.control_channel, self.uuid).await {
                 Err(QmpError::Connect { .. }) if Instant::now() < deadline => {
                     tokio::time::sleep(RETRY_EVERY).await;
                 }
-                Err(error) => return Err(asking(error)),
+                answered => return answered.map_err(asking),
             }
-        };
-        let answer = client.uuid().await.map_err(asking)?;
-        if answer != self.uuid {
-            return Err(asking(QmpError::Unexpected { command: "query-uuid".to_owned(), answer }));
         }
-        Ok(client)
     }
 
     fn secrets(&self) -> Secrets {
@@ -348,12 +342,6 @@ fn explain(
         return QemuError::PortTaken { port };
     }
     QemuError::Exited { phase, status, said, console }
-}
-
-/// The host's wall clock, in nanoseconds since 1970-01-01 00:00 UTC.
-pub fn unix_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,10 +1,19 @@
 //! The host's side of the boot channel: frames over the socket of a virtio-serial port.
 
+use std::time::{Duration, SystemTime};
+
 use netlab_protocol::boot::{Order, Report};
 use netlab_protocol::{Decoder, FrameError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::platform::{self, Connection};
+
+/// How late the guest's clock may be: an order and its answer that take no longer are good enough.
+const CLOCK_WITHIN: Duration = Duration::from_millis(20);
+
+/// How often the clock is set on a host that is too busy for that.
+const CLOCK_TRIES: usize = 5;
 
 /// Why the boot channel can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +65,23 @@ impl BootChannel {
         }
     }
 
+    /// Sets the guest's clock, again as long as it may have come too late. The first time, a guest
+    /// under emulation has the code for it yet to translate.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub async fn set_clock(&mut self) -> Result<(), ChannelError> {
+        for _ in 0..CLOCK_TRIES {
+            let sent = Instant::now();
+            self.order(&Order::SetClock { unix_nanos: unix_nanos() }).await?;
+            while self.report().await? != Report::ClockSet {}
+            if sent.elapsed() <= CLOCK_WITHIN {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends an order.
     ///
     /// # Errors
@@ -65,4 +91,10 @@ impl BootChannel {
         self.stream.flush().await?;
         Ok(())
     }
+}
+
+/// The host's wall clock, in nanoseconds since 1970-01-01 00:00 UTC.
+pub fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

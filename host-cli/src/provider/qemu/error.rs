@@ -233,40 +233,35 @@ pub enum QemuError {
     },
 }
 
+/// Where a start broke: by that is decided what else may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broke {
+    /// QEMU ended.
+    Qemu,
+    /// The guest's kernel did not get on.
+    Kernel,
+    /// The guest's init did not.
+    Init,
+    /// What netlab hears of either.
+    Channel,
+    /// Before either ran, or beside them.
+    Host,
+}
+
 impl QemuError {
     /// Whether a failed start from a saved guest may be the tier's doing.
     pub fn may_be_the_tiers(&self) -> bool {
-        match self {
-            Self::Exited { .. }
-            | Self::Panicked { .. }
-            | Self::Stalled { .. }
-            | Self::GaveUp { .. }
-            | Self::Channel { .. }
-            | Self::Control { .. } => true,
-            Self::Missing { .. }
-            | Self::NotThere { .. }
-            | Self::NotInPath { .. }
-            | Self::Unusable { .. }
-            | Self::TooOld { .. }
-            | Self::AcceleratorFails { .. }
-            | Self::Memory { .. }
-            | Self::Disk { .. }
-            | Self::Spawn { .. }
-            | Self::File { .. }
-            | Self::PortTaken { .. }
-            | Self::TierFails { .. }
-            | Self::Template(_)
-            | Self::NotSaved { .. }
-            | Self::NotRunning { .. }
-            | Self::Processes(_)
-            | Self::Survived { .. }
-            | Self::Internal { .. } => false,
-        }
+        self.broke() != Broke::Host
     }
 
-    /// Whether a boot failed in the guest's kernel, as it would in another QEMU of the same kind.
+    /// Whether a failed boot may be the accelerator's doing.
+    pub fn may_be_the_accelerators(&self) -> bool {
+        matches!(self.broke(), Broke::Qemu | Broke::Kernel)
+    }
+
+    /// Whether a boot failed in the guest, as it would in another QEMU of the same kind.
     pub fn is_the_guests(&self) -> bool {
-        matches!(self, Self::Panicked { .. } | Self::Stalled { .. } | Self::GaveUp { .. })
+        matches!(self.broke(), Broke::Kernel | Broke::Init)
     }
 
     /// The first line of its words: the rest is the guest's console.
@@ -274,11 +269,12 @@ impl QemuError {
         self.to_string().lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Whether a failed boot may be the accelerator's doing: QEMU gave up with it, or the guest's
-    /// kernel did not get on.
-    pub fn may_be_the_accelerators(&self) -> bool {
+    fn broke(&self) -> Broke {
         match self {
-            Self::Exited { .. } | Self::Panicked { .. } | Self::Stalled { .. } => true,
+            Self::Exited { .. } => Broke::Qemu,
+            Self::Panicked { .. } | Self::Stalled { .. } => Broke::Kernel,
+            Self::GaveUp { .. } => Broke::Init,
+            Self::Channel { .. } | Self::Control { .. } => Broke::Channel,
             Self::Missing { .. }
             | Self::NotThere { .. }
             | Self::NotInPath { .. }
@@ -290,16 +286,13 @@ impl QemuError {
             | Self::Spawn { .. }
             | Self::File { .. }
             | Self::PortTaken { .. }
-            | Self::GaveUp { .. }
-            | Self::Channel { .. }
-            | Self::Control { .. }
             | Self::TierFails { .. }
             | Self::Template(_)
             | Self::NotSaved { .. }
             | Self::NotRunning { .. }
             | Self::Processes(_)
             | Self::Survived { .. }
-            | Self::Internal { .. } => false,
+            | Self::Internal { .. } => Broke::Host,
         }
     }
 }

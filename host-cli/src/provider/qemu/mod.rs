@@ -38,8 +38,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use netlab_images::Image;
-use netlab_protocol::boot::Order;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
@@ -70,6 +69,9 @@ const DOWN_WAITS: Duration = Duration::from_secs(3);
 
 /// How long `status` does: it only looks.
 const STATUS_WAITS: Duration = Duration::from_millis(300);
+
+/// How long a guest that runs may take to set its clock: milliseconds, unless it is very busy.
+const CLOCK_SET_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the user chose on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -196,20 +198,17 @@ impl QemuProvider {
 
     /// Makes sure that a guest which seems to be up is ours and runs, and tells it the time, which
     /// it has lost if the host slept.
-    async fn attach(&self, record: &Record, port: u16) -> Result<Endpoint, Error> {
+    async fn attach(
+        &self,
+        record: &Record,
+        port: u16,
+        reporter: &Reporter,
+    ) -> Result<Endpoint, Error> {
+        const ASKING: &str = "can't ask QEMU whether the guest runs";
         // A named pipe has had its one client.
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
-            let failed = |source| QemuError::Control {
-                doing: "can't ask QEMU whether the guest runs",
-                source,
-            };
-            let control = self.paths.control_channel(Platform::HOST);
-            let mut client = Qmp::connect(&control).await.map_err(failed)?;
-            let answer = client.uuid().await.map_err(failed)?;
-            if answer != record.uuid {
-                let command = "query-uuid".to_owned();
-                return Err(failed(qmp::QmpError::Unexpected { command, answer }).into());
-            }
+            let failed = |source| QemuError::Control { doing: ASKING, source };
+            let mut client = self.control(record, ASKING).await?;
             let status = client.status().await.map_err(failed)?;
             match status.as_str() {
                 "running" => {}
@@ -218,18 +217,35 @@ impl QemuProvider {
                 _ => return Err(QemuError::NotRunning { status }.into()),
             }
             drop(client);
-            self.set_clock().await?;
+            self.set_clock(reporter).await?;
         }
         Ok(self.endpoint(record.accelerator, record.tier, port, true))
     }
 
-    async fn set_clock(&self) -> Result<(), QemuError> {
+    /// A client of the QEMU that runs the guest.
+    async fn control(&self, record: &Record, doing: &'static str) -> Result<Qmp, QemuError> {
+        let address = self.paths.control_channel(Platform::HOST);
+        let client = Qmp::of(&address, &record.uuid).await;
+        client.map_err(|source| QemuError::Control { doing, source })
+    }
+
+    /// Tells a guest that runs the time. One that is too busy to listen can still be worked in.
+    async fn set_clock(&self, reporter: &Reporter) -> Result<(), QemuError> {
         let broken = |problem| QemuError::Channel { phase: Phase::Network, problem };
         let address = self.paths.boot_channel(Platform::HOST);
         let channel = BootChannel::connect(&address).await;
         let mut channel = channel.map_err(|error| broken(error.to_string()))?;
-        let order = Order::SetClock { unix_nanos: boot::unix_nanos() };
-        channel.order(&order).await.map_err(|error| broken(error.to_string()))
+        match timeout(CLOCK_SET_WITHIN, channel.set_clock()).await {
+            Ok(set) => set.map_err(|error| broken(error.to_string())),
+            Err(_) => {
+                let seconds = CLOCK_SET_WITHIN.as_secs();
+                let text = format!(
+                    "the guest's clock was not set: its init did not answer within {seconds} s"
+                );
+                reporter.emit(Event::Note { text });
+                Ok(())
+            }
+        }
     }
 
     fn endpoint(
@@ -263,18 +279,23 @@ impl Provider for QemuProvider {
         let begun = Instant::now();
         self.paths.check_socket_length(Platform::HOST)?;
         let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
-        let (state, notes) = reconcile(&lock, &self.paths).await?;
-        for text in notes {
-            reporter.emit(Event::Note { text });
-        }
-        match state {
-            State::Up { record, port, .. } => self.attach(&record, port).await,
-            State::Down => {
-                room::check(self.paths.folder())?;
-                let prepared = self.prepare(reporter, begun).await?;
-                self.start(prepared, reporter, begun).await
+        loop {
+            let (state, notes) = reconcile(&lock, &self.paths).await?;
+            for text in notes {
+                reporter.emit(Event::Note { text });
+            }
+            let State::Up { record, process, port } = state else {
+                break;
+            };
+            match self.attach(&record, port, reporter).await {
+                // A process that was killed still has its pid, and its sockets, while it ends.
+                Err(_) if process::is_ending(&process).await => {}
+                attached => return attached,
             }
         }
+        room::check(self.paths.folder())?;
+        let prepared = self.prepare(reporter, begun).await?;
+        self.start(prepared, reporter, begun).await
     }
 
     async fn swap(
@@ -333,12 +354,16 @@ impl Provider for QemuProvider {
         }
     }
 
-    async fn down(&self) -> Result<Vec<String>, Error> {
+    async fn down(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
         if !self.paths.folder().exists() {
             return Ok(Vec::new());
         }
         let lock = InstanceLock::acquire(&self.paths, Patience::UpTo(DOWN_WAITS)).await?;
-        let (state, mut ended) = reconcile(&lock, &self.paths).await?;
+        let (state, notes) = reconcile(&lock, &self.paths).await?;
+        for text in notes {
+            reporter.emit(Event::Note { text });
+        }
+        let mut ended = Vec::new();
         if let State::Up { process, .. } = state {
             process::end(&process, &self.paths.control_channel(Platform::HOST)).await?;
             let ProcessIdentity { pid, .. } = process;

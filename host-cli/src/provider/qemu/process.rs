@@ -16,6 +16,10 @@ use crate::platform::{self, ProcessIdentity};
 /// Time for QEMU to end after `quit` before it is killed, and after that to be gone.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
+/// Time that a killed QEMU may take to give back its memory, half a second on a busy host, before it
+/// counts as one that runs and does not answer.
+const ENDING_WITHIN: Duration = Duration::from_secs(2);
+
 /// Time between two looks at a process that isn't our child: no system tells of its end.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -110,8 +114,17 @@ pub async fn kill(process: &ProcessIdentity) -> Result<(), QemuError> {
     Err(QemuError::Survived { pid: process.pid, waited: END_WITHIN })
 }
 
+/// Whether a QEMU that can't be talked to is gone within [`ENDING_WITHIN`].
+pub async fn is_ending(process: &ProcessIdentity) -> bool {
+    gone_within(process, ENDING_WITHIN).await
+}
+
 async fn gone(process: &ProcessIdentity) -> bool {
-    let deadline = Instant::now() + END_WITHIN;
+    gone_within(process, END_WITHIN).await
+}
+
+async fn gone_within(process: &ProcessIdentity, time: Duration) -> bool {
+    let deadline = Instant::now() + time;
     while process.is_alive() {
         if Instant::now() >= deadline {
             return false;

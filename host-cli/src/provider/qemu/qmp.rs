@@ -81,6 +81,20 @@ impl Qmp {
             .map_err(|source| QmpError::Connect { address: address.to_owned(), source })?;
         Self::handshake(stream).await
     }
+
+    /// Connects to the QEMU of the machine that has this UUID.
+    ///
+    /// # Errors
+    /// [`QmpError`]: another machine's answer is unexpected.
+    pub async fn of(address: &str, uuid: &str) -> Result<Self, QmpError> {
+        let mut client = Self::connect(address).await?;
+        let answer = client.uuid().await?;
+        if answer == uuid {
+            Ok(client)
+        } else {
+            Err(QmpError::Unexpected { command: "query-uuid".to_owned(), answer })
+        }
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {

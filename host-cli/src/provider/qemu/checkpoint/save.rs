@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
+use super::super::channel::unix_nanos;
 use super::super::migrate::{self, Contents};
 use super::super::packed::packing;
-use super::super::qmp::{Migration, Qmp, QmpError};
+use super::super::qmp::{Migration, Qmp};
 use super::super::reconcile::{State, reconcile};
 use super::super::start::blocking;
-use super::super::{QemuError, QemuProvider, boot, room};
+use super::super::{QemuError, QemuProvider, room};
 use super::about::{About, CHECKPOINT_VERSION, Maker};
 use super::digested::{Digest, Digested};
 use super::error::CheckpointError;
@@ -21,7 +22,6 @@ use super::shelf::{Shelf, failed};
 use crate::error::Error;
 use crate::guest::NotUp;
 use crate::instance::{InstanceLock, Patience, Record, Use};
-use crate::platform::Platform;
 use crate::provider::checkpoint::{Label, Occasion, Saved, Wanted};
 use crate::report::Reporter;
 
@@ -77,7 +77,7 @@ impl QemuProvider {
         if go_on(&mut client).await.is_err() {
             // The channel may be what broke, so once more over another one.
             drop(client);
-            client = self.connect(&record).await?;
+            client = self.control(&record, ASKING).await?;
             go_on(&mut client).await?;
         }
         let Digest { bytes, blake3 } = written?;
@@ -87,7 +87,7 @@ impl QemuProvider {
             version: CHECKPOINT_VERSION,
             label,
             occasion,
-            made: boot::unix_nanos(),
+            made: unix_nanos(),
             bytes,
             blake3,
             maker,
@@ -109,24 +109,12 @@ impl QemuProvider {
 
     /// A client of the QEMU that runs the guest, which must not stand still.
     async fn client(&self, record: &Record) -> Result<Qmp, QemuError> {
-        let mut client = self.connect(record).await?;
+        let mut client = self.control(record, ASKING).await?;
         let status = client.status().await;
         match status.map_err(|source| QemuError::Control { doing: ASKING, source })?.as_str() {
             "running" => Ok(client),
             status => Err(QemuError::NotRunning { status: status.to_owned() }),
         }
-    }
-
-    async fn connect(&self, record: &Record) -> Result<Qmp, QemuError> {
-        let failed = |source| QemuError::Control { doing: ASKING, source };
-        let mut client =
-            Qmp::connect(&self.paths.control_channel(Platform::HOST)).await.map_err(failed)?;
-        let answer = client.uuid().await.map_err(failed)?;
-        if answer != record.uuid {
-            let command = "query-uuid".to_owned();
-            return Err(failed(QmpError::Unexpected { command, answer }));
-        }
-        Ok(client)
     }
 
     /// Packs the guest's state into a file.
