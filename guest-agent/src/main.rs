@@ -21,6 +21,7 @@ mod netns;
 mod output;
 mod probe;
 mod process;
+mod rehearsal;
 mod serve;
 mod service;
 mod signals;

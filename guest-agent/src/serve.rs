@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::held::{self, Hold, Visit, Visitor};
 use crate::journal;
 use crate::lab::{self, Lab};
-use crate::needs;
+use crate::rehearsal;
 use crate::service;
 use crate::signals::Signals;
 use crate::step;
@@ -240,11 +240,12 @@ impl Session {
                 return attached;
             }
             Request::Serve => {
-                for service in service::ALL {
-                    service::start(service).await?;
-                }
-                // What labs' cables are made of: loading it costs the first lab 0.2 s.
-                needs::load("veth").await?;
+                service::start_all().await?;
+                self.outbox.send(Event::Served).await;
+            }
+            Request::Rehearse => {
+                service::start_all().await?;
+                rehearsal::run().await?;
                 self.outbox.send(Event::Served).await;
             }
         }
@@ -337,6 +338,7 @@ fn asked(request: &Request) -> String {
         Request::Close { keep: false } => "end the lab".to_owned(),
         Request::Reset => "clear away what a lab left".to_owned(),
         Request::Serve => "start the guest's services".to_owned(),
+        Request::Rehearse => "rehearse what labs begin with".to_owned(),
         Request::Hold => "hold the lab".to_owned(),
         Request::Attach => "go on with the held lab".to_owned(),
     }

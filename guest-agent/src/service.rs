@@ -15,8 +15,19 @@ const OPENVSWITCH_SCRIPT: &str = "/usr/sbin/netlab-ovs";
 /// How long a service may take to start. Open vSwitch needs 1.3 s in an emulated guest.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Every service, for [`netlab_protocol::Request::Serve`].
-pub const ALL: [Service; 1] = [Service::Openvswitch];
+/// Every service.
+const ALL: [Service; 1] = [Service::Openvswitch];
+
+/// Makes sure that every service runs and answers.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_all() -> Result<(), Failure> {
+    for service in ALL {
+        start(service).await?;
+    }
+    Ok(())
+}
 
 /// Makes sure that a service runs and answers.
 ///

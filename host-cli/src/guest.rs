@@ -120,7 +120,7 @@ pub async fn furnish(
     begun: tokio::time::Instant,
 ) -> Result<(), Error> {
     let mut session = connect(&endpoint, &reporter, begun.into_std()).await?;
-    start_services(&mut session).await
+    serve(&mut session, Request::Rehearse).await
 }
 
 /// Starts the switch, which whoever opens a shell next expects to be there.
@@ -128,7 +128,11 @@ pub async fn furnish(
 /// # Errors
 /// A lost connection, or what the guest can't start.
 pub async fn start_services(session: &mut Session) -> Result<(), Error> {
-    session.send(&Request::Serve).await?;
+    serve(session, Request::Serve).await
+}
+
+async fn serve(session: &mut Session, request: Request) -> Result<(), Error> {
+    session.send(&request).await?;
     match session.next().await? {
         GuestEvent::Served => Ok(()),
         GuestEvent::Failed(failure) => {

@@ -34,4 +34,7 @@ pub enum Request {
     Attach,
     /// Starts the guest's services ahead of a lab: answered by `Served` once they answer.
     Serve,
+    /// As [`Request::Serve`], and does once what most labs begin with, so that a guest that goes on
+    /// from this one has it in memory: answered by `Served`.
+    Rehearse,
 }

@@ -93,6 +93,7 @@ fn requests() {
         (Request::Close { keep: true }, r#"{"close":{"keep":true}}"#),
         (Request::Reset, r#""reset""#),
         (Request::Serve, r#""serve""#),
+        (Request::Rehearse, r#""rehearse""#),
         (Request::Hold, r#""hold""#),
         (Request::Attach, r#""attach""#),
     ]);

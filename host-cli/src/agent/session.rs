@@ -165,7 +165,7 @@ fn describe(request: &Request) -> String {
         Request::Topology => "asking for the topology".to_owned(),
         Request::Close { .. } => "ending the lab".to_owned(),
         Request::Reset => "clearing the guest".to_owned(),
-        Request::Serve => "starting the guest's services".to_owned(),
+        Request::Serve | Request::Rehearse => "starting the guest's services".to_owned(),
         Request::Hold => "holding the lab".to_owned(),
         Request::Attach => "going on with the lab".to_owned(),
     }
