@@ -15,9 +15,10 @@ pub fn netlab(suite: &Netlab) {
     for phase in ["kernel", "agent", "template"] {
         let mut up = own.start(["up", "--json"]);
         read_until(up.stdout.as_mut().expect("a pipe"), &started(phase));
+        let qemu = the_making(&own);
         up.kill().expect("kill -9");
         up.wait().expect("it ends");
-        assert_eq!(making(&own).len(), 1, "its QEMU lives on");
+        assert_eq!(making(&own), [qemu], "its QEMU lives on");
     }
     own.up(&[]).by("clone").notes(1, &["half-made template"]);
     own.run(["exec", "--", "true"]).exit(0);
@@ -37,9 +38,7 @@ pub fn qemu(suite: &Netlab) {
         let own = Own::new(suite);
         let mut up = own.start(["up", "--json"]);
         let seen = read_until(up.stdout.as_mut().expect("a pipe"), &started(phase));
-        for pid in making(&own) {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).expect("kill -9");
-        }
+        kill(Pid::from_raw(the_making(&own)), Signal::SIGKILL).expect("kill -9");
         let mut output = up.wait_with_output().expect("it ends");
         output.stdout = [seen.as_bytes(), &output.stdout].concat();
         let outcome = Outcome::of(format!("up --json, killed at {phase}"), output).exit(0);
@@ -52,6 +51,13 @@ pub fn qemu(suite: &Netlab) {
 
 fn started(phase: &str) -> String {
     format!(r#""phase":"{phase}","state":"started""#)
+}
+
+/// The QEMU that makes a template of this home. A process that has just been started shows no
+/// arguments for a moment.
+fn the_making(own: &Own) -> i32 {
+    wait_until("its QEMU is there", || making(own).len() == 1);
+    making(own)[0]
 }
 
 /// QEMUs that make a template of this home.

@@ -35,7 +35,7 @@ pub fn two_at_once(suite: &Netlab) {
     let with = |part: &str| {
         ups.iter().filter(|up| up.notes.iter().any(|note| note.contains(part))).count()
     };
-    assert_eq!(with("making a template"), 1);
+    assert_eq!(with("making a template of this guest"), 1);
     assert_eq!(with("another netlab"), 1);
     assert_eq!(own.templates().len(), 1);
     for name in ["a", "b"] {
