@@ -338,7 +338,9 @@ fn asked(request: &Request) -> String {
         Request::Close { keep: false } => "end the lab".to_owned(),
         Request::Reset => "clear away what a lab left".to_owned(),
         Request::Serve => "start the guest's services".to_owned(),
-        Request::Rehearse => "rehearse what labs begin with".to_owned(),
+        Request::Rehearse => {
+            "start the guest's services and rehearse what labs begin with".to_owned()
+        }
         Request::Hold => "hold the lab".to_owned(),
         Request::Attach => "go on with the held lab".to_owned(),
     }
