@@ -100,7 +100,8 @@ impl History for Checkpoints {
             why: "the guest was not saved before that step".to_owned(),
         })?;
         let Back { endpoint, .. } = self.provider.back(Some(&label), &self.reporter).await?;
-        Ok(Session::open(&Connection::open(&endpoint).await?).await?)
+        let connection = Connection::open(&endpoint).await?;
+        Ok(Session::open(&connection, endpoint.architecture).await?)
     }
 
     fn unavailable(&self) -> Option<String> {

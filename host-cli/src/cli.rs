@@ -53,6 +53,9 @@ pub struct Options {
     /// QEMU program to use instead of the one that is found
     #[arg(long, global = true, env = "NETLAB_QEMU", value_name = "PATH")]
     pub qemu: Option<std::path::PathBuf>,
+    /// Architecture of the guest (amd64, arm64) instead of this computer's own
+    #[arg(long, global = true, env = "NETLAB_ARCH", value_name = "NAME")]
+    pub arch: Option<crate::platform::Architecture>,
     /// Accelerator to use (kvm, hvf, whpx, tcg) instead of the fastest that works
     #[arg(long, global = true, env = "NETLAB_ACCEL", value_name = "NAME")]
     pub accel: Option<crate::platform::Accelerator>,

@@ -4,6 +4,7 @@ use crate::cancel::Cancel;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::instance::{Home, InstancePaths, Name};
+use crate::platform::Architecture;
 use crate::provider::{self, Provider};
 use crate::report::{Reporter, Terminal};
 
@@ -38,6 +39,11 @@ impl Context {
     /// A name that can't be one.
     pub fn name(&self) -> Result<Name, Error> {
         Ok(self.options.name.parse()?)
+    }
+
+    /// The architecture of a guest that is started anew.
+    pub fn architecture(&self) -> Architecture {
+        self.options.arch.unwrap_or(Architecture::HOST)
     }
 
     /// The files of the instance that `--name` names.

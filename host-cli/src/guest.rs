@@ -8,7 +8,7 @@ use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::instance::{Name, usage};
-use crate::provider::{Endpoint, Status};
+use crate::provider::{Endpoint, OtherArchitecture, Status};
 use crate::report::{Event, Phase, Reporter};
 use crate::run::RunError;
 use crate::ssh::Connection;
@@ -70,6 +70,7 @@ impl Guest {
         reporter.emit(Event::GuestReady {
             name: endpoint.name.clone(),
             attached: endpoint.attached,
+            architecture: endpoint.architecture,
             accelerator: endpoint.accelerator.clone(),
             tier: endpoint.tier,
             address: endpoint.address.to_string(),
@@ -84,7 +85,8 @@ impl Guest {
     /// [`NotUp`], or a lost connection.
     pub async fn attach(context: &Context) -> Result<Self, Error> {
         let endpoint = endpoint(context).await?;
-        let session = Session::open(&Connection::open(&endpoint).await?).await?;
+        let connection = Connection::open(&endpoint).await?;
+        let session = Session::open(&connection, endpoint.architecture).await?;
         Ok(Self { endpoint, session })
     }
 }
@@ -92,10 +94,14 @@ impl Guest {
 /// How to reach the guest that `--name` names.
 ///
 /// # Errors
-/// [`NotUp`].
+/// [`NotUp`], [`OtherArchitecture`].
 pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
     match context.cancel.guard(context.provider()?.status()).await? {
-        Status::Up(endpoint) => Ok(endpoint),
+        Status::Up(endpoint) => {
+            let Endpoint { name, architecture, .. } = &endpoint;
+            OtherArchitecture::check(name, *architecture, context.options.arch)?;
+            Ok(endpoint)
+        }
         Status::Down => Err(NotUp { name: context.options.name.clone() }.into()),
     }
 }
@@ -164,7 +170,7 @@ pub async fn connect(
     let connection = Connection::open(endpoint).await?;
     done(Phase::Ssh);
     reporter.emit(Event::PhaseStarted { phase: Phase::Agent });
-    let session = Session::open(&connection).await?;
+    let session = Session::open(&connection, endpoint.architecture).await?;
     done(Phase::Agent);
     Ok(session)
 }

@@ -7,10 +7,11 @@ use netlab_images::{
     Arch, BuildOptions, Holding, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport,
 };
 
-use crate::agent::binary;
+use crate::agent::binary::{self, Binaries, NotBuiltIn};
 use crate::cancel::{Cancel, Interrupted};
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
+use crate::platform::Architecture;
 use crate::report::{Event, Reporter};
 
 /// What can go wrong with the image.
@@ -19,6 +20,9 @@ pub enum ImageError {
     /// The builder failed.
     #[error("the guest's image could not be made ready: {0}")]
     Builder(#[from] netlab_images::Error),
+    /// This netlab has no init for such a guest.
+    #[error(transparent)]
+    NotBuiltIn(#[from] NotBuiltIn),
     /// The image has not been built yet.
     #[error("the guest's image has not been built yet")]
     Absent,
@@ -31,6 +35,7 @@ impl Hint for ImageError {
     fn hint(&self) -> String {
         match self {
             Self::Builder(error) => error.hint(),
+            Self::NotBuiltIn(error) => error.hint(),
             Self::Absent => "build it with `netlab image build`".to_owned(),
             Self::Stopped(_) => {
                 "run the same command again; this is a mistake of netlab".to_owned()
@@ -40,7 +45,9 @@ impl Hint for ImageError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Builder(_) | Self::Absent | Self::Stopped(_) => Exit::HostLacks,
+            Self::Builder(_) | Self::NotBuiltIn(_) | Self::Absent | Self::Stopped(_) => {
+                Exit::HostLacks
+            }
         }
     }
 }
@@ -49,19 +56,29 @@ impl Hint for ImageError {
 #[derive(Clone)]
 pub struct ImageSource {
     cache: PathBuf,
+    guest: Architecture,
     options: BuildOptions,
     cancel: Cancel,
 }
 
+impl From<Architecture> for Arch {
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::X86_64 => Self::Amd64,
+            Architecture::Aarch64 => Self::Arm64,
+        }
+    }
+}
+
 impl ImageSource {
-    /// The source that the options of this run describe.
-    pub fn new(context: &Context) -> Self {
+    /// The source of the image for such guests, as the options of this run describe it.
+    pub fn new(context: &Context, guest: Architecture) -> Self {
         let options = BuildOptions {
-            arch: Arch::Amd64,
+            arch: guest.into(),
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
         };
-        Self { cache: context.home.cache(), options, cancel: context.cancel.clone() }
+        Self { cache: context.home.cache(), guest, options, cancel: context.cancel.clone() }
     }
 
     /// The image if it is there.
@@ -69,7 +86,7 @@ impl ImageSource {
     /// # Errors
     /// [`ImageError::Absent`], or a cache that can't be read.
     pub fn found(&self) -> Result<Image, ImageError> {
-        self.store().find(&self.options, binary::INIT)?.ok_or(ImageError::Absent)
+        self.store().find(&self.options, self.init()?)?.ok_or(ImageError::Absent)
     }
 
     /// Names the image's files, whether they have been built or not.
@@ -77,7 +94,7 @@ impl ImageSource {
     /// # Errors
     /// A lock that can't be read.
     pub fn place(&self) -> Result<Image, ImageError> {
-        Ok(self.store().image(&self.options, binary::INIT)?)
+        Ok(self.store().image(&self.options, self.init()?)?)
     }
 
     /// Finds the image, or builds it, and checks that it is as it was built.
@@ -87,7 +104,7 @@ impl ImageSource {
     pub fn ensure(&self, reporter: &Reporter) -> Result<Image, Error> {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (store, told) = (self.store(), self.told(reporter));
-        self.finish(store.build(&self.options, binary::INIT, &told))
+        self.finish(store.build(&self.options, self.init()?, &told))
     }
 
     /// Builds the image a second time and compares every byte.
@@ -97,21 +114,16 @@ impl ImageSource {
     pub fn verify(&self, reporter: &Reporter) -> Result<VerifyReport, Error> {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (store, told) = (self.store(), self.told(reporter));
-        self.finish(store.verify_rebuild(&self.options, binary::INIT, &told))
+        self.finish(store.verify_rebuild(&self.options, self.init()?, &told))
     }
 
     /// Resolves the recipe anew and writes a lock.
     ///
     /// # Errors
     /// [`ImageError`], or an interruption.
-    pub fn lock(
-        &self,
-        arch: Arch,
-        output: &Path,
-        reporter: &Reporter,
-    ) -> Result<LockSummary, Error> {
+    pub fn lock(&self, output: &Path, reporter: &Reporter) -> Result<LockSummary, Error> {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
-        let mirror = self.options.mirror.as_deref();
+        let (arch, mirror) = (self.options.arch, self.options.mirror.as_deref());
         self.finish(netlab_images::lock(arch, mirror, output, &self.told(reporter)))
     }
 
@@ -120,7 +132,7 @@ impl ImageSource {
     /// # Errors
     /// A cache or lock that can't be read.
     pub fn holdings(&self) -> Result<Vec<Holding>, ImageError> {
-        Ok(self.store().holdings(&self.options, binary::INIT)?)
+        Ok(self.store().holdings(&self.taken_by_init())?)
     }
 
     /// Removes those of them that are unwanted, and unfinished images. Returns what is gone.
@@ -134,7 +146,7 @@ impl ImageSource {
     ) -> Result<Vec<Holding>, Error> {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (store, told) = (self.store(), self.told(reporter));
-        self.finish(store.prune(&self.options, binary::INIT, unwanted, &told))
+        self.finish(store.prune(&self.taken_by_init(), unwanted, &told))
     }
 
     /// Runs one of the jobs above, which take seconds, on a thread of its own.
@@ -149,6 +161,40 @@ impl ImageSource {
         let (source, reporter) = (self.clone(), reporter.clone());
         let work = tokio::task::spawn_blocking(move || job(&source, &reporter));
         work.await.map_err(ImageError::Stopped)?
+    }
+
+    /// What templates that starts take are made from: keys of images, each with the digest of its
+    /// agent.
+    ///
+    /// # Errors
+    /// A lock that can't be read.
+    pub fn saved_from(&self) -> Result<Vec<(String, &'static str)>, ImageError> {
+        let store = self.store();
+        let taken = self.taken().into_iter().map(|(options, binaries)| {
+            Ok((store.image(&options, binaries.init)?.key, binaries.agent_sha256))
+        });
+        taken.collect()
+    }
+
+    /// How the images that starts take are built: one for each architecture of which this netlab has
+    /// the guest's programs.
+    fn taken(&self) -> Vec<(BuildOptions, &'static Binaries)> {
+        let taken = Architecture::ALL.into_iter().filter_map(|guest| {
+            let binaries = binary::of(guest).ok()?;
+            // A lock that the user named is for one architecture.
+            let lock = self.options.lock.clone().filter(|_| guest == self.guest);
+            let options = BuildOptions { arch: guest.into(), lock, ..self.options.clone() };
+            Some((options, binaries))
+        });
+        taken.collect()
+    }
+
+    fn taken_by_init(&self) -> Vec<(BuildOptions, &'static [u8])> {
+        self.taken().into_iter().map(|(options, binaries)| (options, binaries.init)).collect()
+    }
+
+    fn init(&self) -> Result<&'static [u8], NotBuiltIn> {
+        Ok(binary::of(self.guest)?.init)
     }
 
     fn store(&self) -> Store {

@@ -67,11 +67,11 @@ pub struct Item {
 /// What can't be read.
 pub fn list(context: &Context) -> Result<Vec<Item>, Error> {
     let running = CommandLines::now().map_err(TemplateError::from)?;
-    let images = ImageSource::new(context);
     let templates = Templates::of(&context.home);
+    let images = ImageSource::new(context, context.architecture());
     let mut items = images_and_packages(images.holdings()?, &running);
-    let image = images.place()?.key;
-    items.extend(templates.list()?.iter().map(|shelved| template(shelved, &image, &running)));
+    let taken = images.saved_from()?;
+    items.extend(templates.list()?.iter().map(|shelved| template(shelved, &taken, &running)));
     let unfinished = templates.unfinished_bytes()?;
     if unfinished > 0 {
         items.push(half_made(unfinished));
@@ -98,12 +98,12 @@ pub fn list(context: &Context) -> Result<Vec<Item>, Error> {
 /// What can't be read or removed.
 pub fn prune(context: &Context, all: bool) -> Result<Vec<Item>, Error> {
     let running = CommandLines::now().map_err(TemplateError::from)?;
-    let images = ImageSource::new(context);
     let templates = Templates::of(&context.home);
-    let image = images.place()?.key;
+    let images = ImageSource::new(context, context.architecture());
+    let taken = images.saved_from()?;
     let mut gone = Vec::new();
     for shelved in templates.list()? {
-        let item = template(&shelved, &image, &running);
+        let item = template(&shelved, &taken, &running);
         if goes(item.state, all) {
             templates.remove(&shelved.name)?;
             gone.push(item);
@@ -169,7 +169,8 @@ fn images_and_packages(holdings: Vec<Holding>, running: &CommandLines) -> Vec<It
     items
 }
 
-fn template(shelved: &Shelved, image: &str, running: &CommandLines) -> Item {
+/// `taken` are the images that starts take, each with the agent for it.
+fn template(shelved: &Shelved, taken: &[(String, &str)], running: &CommandLines) -> Item {
     let (state, about) = match &shelved.contents {
         None => (State::Broken, "its record can't be read".to_owned()),
         Some((form, source)) => {
@@ -177,8 +178,7 @@ fn template(shelved: &Shelved, image: &str, running: &CommandLines) -> Item {
                 Form::Memory => "to be cloned",
                 Form::Stream => "to be restored",
             };
-            let agent = crate::agent::AGENT_SHA256;
-            let current = source.is_current(image, agent);
+            let current = taken.iter().any(|(image, agent)| source.is_current(image, agent));
             let state = if current { State::Current } else { State::Old };
             (state, format!("{how} by QEMU {}", source.qemu.version))
         }
@@ -260,8 +260,7 @@ mod tests {
     fn a_template_is_current_for_one_image_and_in_use_while_it_is_mapped() {
         let path = std::env::current_exe().unwrap();
         let qemu = Qemu { modified: modified(&path), path, version: Version(7, 2, 22) };
-        let agent = crate::agent::AGENT_SHA256.to_owned();
-        let source = Source { image: "i".to_owned(), agent, qemu };
+        let source = Source { image: "i".to_owned(), agent: "a".to_owned(), qemu };
         let shelved = Shelved {
             name: "k".to_owned(),
             path: "/t/k".into(),
@@ -280,7 +279,8 @@ mod tests {
             (&broken, "i", &mapped, State::InUse, "its record can't be read"),
         ];
         for (shelved, image, running, state, about) in rows {
-            let item = template(shelved, image, running);
+            let taken = [("other".to_owned(), "b"), (image.to_owned(), "a")];
+            let item = template(shelved, &taken, running);
             assert_eq!((item.state, item.about.as_str()), (state, about));
         }
     }

@@ -31,11 +31,11 @@ impl Arch {
     /// Returns the file name of the kernel that QEMU boots.
     ///
     /// On x86 it is the ELF with a PVH entry point, which QEMU starts without firmware; Arm
-    /// kernels come as a raw `Image`.
+    /// kernels come as a raw `Image`, which QEMU takes compressed with gzip as well.
     pub fn kernel_file(self) -> &'static str {
         match self {
             Self::Amd64 => "vmlinux",
-            Self::Arm64 => "Image",
+            Self::Arm64 => "Image.gz",
         }
     }
 }

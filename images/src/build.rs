@@ -57,7 +57,7 @@ pub fn build(
     for (path, node) in modules.root {
         root.insert(&path, node);
     }
-    // The kernel's payload is one long stream: it is unpacked while the root's many blocks are
+    // The kernel is one long stream: it is unpacked or compressed while the root's many blocks are
     // compressed.
     let (bootable, root) = rayon::join(
         || kernel::bootable(inputs.arch, &kernel_package),
@@ -84,10 +84,6 @@ pub fn build(
 
 fn kernel_files(inputs: &Inputs, bootable: Bootable) -> Vec<(&'static str, Arc<[u8]>)> {
     let booted = inputs.arch.kernel_file();
-    match bootable.unpacked {
-        Some(unpacked) => {
-            vec![(PACKAGED_KERNEL_FILE, bootable.packaged), (booted, unpacked.into())]
-        }
-        None => vec![(booted, bootable.packaged)],
-    }
+    let packaged = bootable.packaged.map(|packaged| (PACKAGED_KERNEL_FILE, packaged));
+    packaged.into_iter().chain([(booted, bootable.booted.into())]).collect()
 }

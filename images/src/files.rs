@@ -44,11 +44,11 @@ pub const GUEST: &[GuestFile] = guest_files![
 /// The recipe's text.
 pub const RECIPE: &str = include_str!("../recipe.toml");
 
-/// Returns the committed lock of an architecture, where there is one.
-pub fn lock(arch: Arch) -> Option<&'static str> {
+/// Returns the committed lock of an architecture.
+pub fn lock(arch: Arch) -> &'static str {
     match arch {
-        Arch::Amd64 => Some(include_str!("../lock/amd64.toml")),
-        Arch::Arm64 => None,
+        Arch::Amd64 => include_str!("../lock/amd64.toml"),
+        Arch::Arm64 => include_str!("../lock/arm64.toml"),
     }
 }
 

@@ -19,7 +19,7 @@ pub const IMAGE_FORMAT: u32 = 1;
 
 /// The record's file name.
 pub const RECORD_FILE: &str = "image.json";
-/// The kernel as Debian packages it, where QEMU boots something made from it.
+/// The kernel as Debian packages it, where QEMU boots something larger made from it.
 pub const PACKAGED_KERNEL_FILE: &str = "vmlinuz";
 /// The first root, with init and the modules it loads.
 pub const INITRAMFS_FILE: &str = "initramfs";

@@ -63,12 +63,6 @@ pub struct LockedPackage {
 /// A lock that cannot be used.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// No lock is compiled in for the architecture.
-    #[error("there is no lock for `{arch}`")]
-    Absent {
-        /// The architecture.
-        arch: Arch,
-    },
     /// The file cannot be read or written.
     #[error("cannot {action} the lock `{}`", path.display())]
     File {
@@ -111,9 +105,6 @@ impl LockError {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Absent { arch } => {
-                format!("give one for {arch} with `--image-lock FILE`")
-            }
             Self::File { .. } => "check the path and its permissions".to_owned(),
             Self::Malformed { .. } | Self::OtherFormat { .. } | Self::Unfit { .. } => {
                 "make a new one with `netlab image lock` and use it with `--image-lock FILE`"
@@ -135,10 +126,7 @@ impl Lock {
                 })?;
                 (path.display().to_string(), text)
             }
-            None => {
-                let text = files::lock(arch).ok_or(LockError::Absent { arch })?;
-                (format!("images/lock/{arch}.toml"), text.to_owned())
-            }
+            None => (format!("images/lock/{arch}.toml"), files::lock(arch).to_owned()),
         };
         let lock = Self::parse(&name, &text)?;
         for (found, wanted) in [(lock.arch.as_str(), arch.debian()), (&lock.release, release)] {

@@ -20,6 +20,7 @@ use crate::build::{self, Outputs};
 use crate::error::Error;
 use crate::image::{Image, ImageError};
 use crate::inputs::Inputs;
+use crate::lock::Lock;
 use crate::progress::{Progress, ProgressEvent};
 
 pub use holdings::{Holding, HoldingKind};
@@ -159,7 +160,12 @@ impl Store {
             file_error("rename", &image.dir, source)
         })?;
         tidy::images(&image, inputs.arch.debian(), progress)?;
-        tidy::packages(&self.packages, &inputs.lock.packages, progress)?;
+        // Those of the other architectures' images are in the same folder.
+        let others = Arch::ALL.into_iter().filter(|&arch| arch != inputs.arch);
+        let others = others.map(|arch| Lock::load(arch, &inputs.recipe.release, None));
+        let others: Vec<Lock> = others.collect::<Result<_, _>>()?;
+        let locks: Vec<&Lock> = others.iter().chain([&inputs.lock]).collect();
+        tidy::packages(&self.packages, &locks, progress)?;
         progress.event(ProgressEvent::Done);
         Ok(image)
     }

@@ -1,11 +1,73 @@
-//! The agent and the init that this netlab was built with, put here by `build.rs`.
+//! The guest's programs that this netlab was built with, put here by `build.rs`, which says for which
+//! architectures there are any.
 
-/// The agent, a static program for the guest.
-pub static AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/netlab-agent"));
+use crate::error::{Exit, Hint};
+use crate::platform::Architecture;
 
-/// SHA-256 of [`AGENT`] in hexadecimal: its name in the guest, so that another build's agent is
-/// never started by mistake.
-pub const AGENT_SHA256: &str = env!("NETLAB_AGENT_SHA256");
+include!(concat!(env!("OUT_DIR"), "/binaries.rs"));
 
-/// The guest's init, which goes into the initramfs.
-pub static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/netlab-init"));
+/// The guest's programs for one architecture.
+#[derive(Debug)]
+pub struct Binaries {
+    /// The agent, a static program for the guest.
+    pub agent: &'static [u8],
+    /// SHA-256 of the agent in hexadecimal: its name in the guest, so that another build's agent is
+    /// never started by mistake.
+    pub agent_sha256: &'static str,
+    /// The guest's init, which goes into the initramfs.
+    pub init: &'static [u8],
+}
+
+/// This netlab was built without the programs of such guests.
+#[derive(Debug, thiserror::Error)]
+#[error("this netlab was built without the agent for {0} guests")]
+pub struct NotBuiltIn(pub Architecture);
+
+impl Hint for NotBuiltIn {
+    fn hint(&self) -> String {
+        let target = match self.0 {
+            Architecture::X86_64 => "x86_64-unknown-linux-musl",
+            Architecture::Aarch64 => "aarch64-unknown-linux-musl",
+        };
+        let other = self.0.other();
+        format!("build it again after `rustup target add {target}`, or take `--arch {other}`")
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::HostLacks
+    }
+}
+
+/// The programs of such guests.
+///
+/// # Errors
+/// [`NotBuiltIn`].
+pub fn of(guest: Architecture) -> Result<&'static Binaries, NotBuiltIn> {
+    let binaries = match guest {
+        Architecture::X86_64 => &X86_64,
+        Architecture::Aarch64 => &AARCH64,
+    };
+    binaries.as_ref().ok_or(NotBuiltIn(guest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_own_architecture_is_always_built_in() {
+        let binaries = of(Architecture::HOST).unwrap();
+        assert!(binaries.agent.starts_with(b"\x7fELF") && binaries.init.starts_with(b"\x7fELF"));
+    }
+
+    #[test]
+    fn what_is_not_built_in_is_told_with_the_two_ways_out() {
+        let error = NotBuiltIn(Architecture::Aarch64);
+        assert_eq!(error.to_string(), "this netlab was built without the agent for arm64 guests");
+        assert_eq!(
+            error.hint(),
+            "build it again after `rustup target add aarch64-unknown-linux-musl`, or take \
+             `--arch amd64`"
+        );
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use netlab_protocol::{FrameError, HelloMismatch};
 
+use super::binary::NotBuiltIn;
 use crate::error::{Exit, Hint};
 use crate::ssh::SshError;
 
@@ -13,6 +14,9 @@ pub enum SessionError {
     /// The connection below it failed.
     #[error(transparent)]
     Ssh(#[from] SshError),
+    /// This netlab has no agent for the guest.
+    #[error(transparent)]
+    NotBuiltIn(#[from] NotBuiltIn),
     /// The agent could not be put into the guest.
     #[error("could not put the agent into the guest: {problem}{}", last_words(words))]
     Ship {
@@ -65,6 +69,7 @@ impl Hint for SessionError {
     fn hint(&self) -> String {
         match self {
             Self::Ssh(error) => return error.hint(),
+            Self::NotBuiltIn(error) => return error.hint(),
             Self::Ship { .. } => {
                 "see whether the guest has memory left: `netlab exec -- df /run`"
             }
@@ -82,6 +87,7 @@ impl Hint for SessionError {
     fn exit(&self) -> Exit {
         match self {
             Self::Ssh(error) => error.exit(),
+            Self::NotBuiltIn(error) => error.exit(),
             Self::Ship { .. } | Self::NoHello { .. } => Exit::GuestDown,
             Self::Mismatch(_)
             | Self::Frame { .. }

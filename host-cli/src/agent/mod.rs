@@ -6,5 +6,4 @@ mod error;
 mod session;
 mod ship;
 
-pub use binary::AGENT_SHA256;
 pub use session::Session;

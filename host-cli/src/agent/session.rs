@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::binary;
 use super::error::SessionError;
 use super::ship::{Started, ship};
+use crate::platform::Architecture;
 use crate::ssh::{Channel, Connection, Piece};
 
 /// Deadline for shipping the agent and its hello: together 0.3 s under emulation.
@@ -24,13 +25,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Ships the agent, if the guest hasn't it yet, starts it and waits for its hello.
+    /// Ships the agent for such guests, if the guest hasn't it yet, starts it and waits for its hello.
     ///
     /// # Errors
     /// The agent could not be shipped or started, or it is of another build.
-    pub async fn open(connection: &Connection) -> Result<Self, SessionError> {
+    pub async fn open(connection: &Connection, guest: Architecture) -> Result<Self, SessionError> {
+        let binaries = binary::of(guest)?;
         let deadline = Instant::now() + HELLO_LIMIT;
-        let shipped = ship(connection, binary::AGENT, binary::AGENT_SHA256);
+        let shipped = ship(connection, binaries.agent, binaries.agent_sha256);
         match timeout_at(deadline, shipped).await {
             Ok(started) => Self::greet(started?, env!("CARGO_PKG_VERSION"), deadline).await,
             Err(_) => Err(SessionError::NoHello { limit: HELLO_LIMIT, words: String::new() }),

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::doctor::{Doctor, Finding, State, offer};
 use crate::error::{Error, Exit};
 use crate::image::{ImageError, ImageSource};
-use crate::provider::qemu::{GUEST, QemuOptions};
+use crate::provider::qemu::{Artifacts, QemuOptions};
 use crate::report::print;
 
 /// Check what this computer has, and say how to mend what it lacks
@@ -38,14 +38,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     }
     let name = context.name()?;
     let options = QemuOptions::from(&context.options);
-    let images = ImageSource::new(context);
+    let guest = context.architecture();
+    let images = ImageSource::new(context, guest);
     let doctor = Doctor {
         home: &context.home,
         name: &name,
         options: &options,
-        guest: GUEST,
+        guest,
         image: Arc::new(move || match images.found() {
-            Ok(image) => Ok(Some(image.into())),
+            Ok(image) => Ok(Some(Artifacts::of(image, guest)?)),
             Err(ImageError::Absent) => Ok(None),
             Err(error) => Err(error.into()),
         }),

@@ -6,7 +6,7 @@ mod warm;
 
 use std::path::{Path, PathBuf};
 
-use netlab_images::{Arch, LockSummary};
+use netlab_images::LockSummary;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -21,9 +21,10 @@ pub enum Verb {
     Build,
     /// Resolve the recipe's packages anew, from an index whose signature is verified
     Lock {
-        /// Where to write the lock, which `--image-lock` then takes
-        #[arg(long, value_name = "FILE", default_value_os_t = default_lock())]
-        output: PathBuf,
+        /// Where to write the lock, which `--image-lock` then takes [default:
+        /// netlab-ARCH.lock.toml]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Build the image a second time and compare every byte
     Verify,
@@ -39,14 +40,6 @@ pub enum Verb {
         #[arg(long)]
         all: bool,
     },
-}
-
-/// The architecture whose packages are locked: the guest's.
-const LOCKED_ARCH: Arch = Arch::Amd64;
-
-/// The lock's name in the working folder, where `--output` names no other.
-fn default_lock() -> PathBuf {
-    format!("netlab-{LOCKED_ARCH}.lock.toml").into()
 }
 
 /// One image, as `--json` shows it.
@@ -108,7 +101,8 @@ impl FileRow {
 /// # Errors
 /// Whatever the image builder meets.
 pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
-    let images = ImageSource::new(context);
+    let guest = context.architecture();
+    let images = ImageSource::new(context, guest);
     match verb {
         Verb::Build => {
             let job = |images: &ImageSource, reporter: &_| images.ensure(reporter);
@@ -116,9 +110,9 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
             image_line(context, "image", image.key, &image.dir)?;
         }
         Verb::Lock { output } => {
+            let output = output.unwrap_or_else(|| format!("netlab-{guest}.lock.toml").into());
             let path = output.clone();
-            let job =
-                move |images: &ImageSource, reporter: &_| images.lock(LOCKED_ARCH, &path, reporter);
+            let job = move |images: &ImageSource, reporter: &_| images.lock(&path, reporter);
             let summary = images.on_a_thread(&context.reporter, job).await?;
             let row = LockRow::new(summary, &output);
             if context.options.json {

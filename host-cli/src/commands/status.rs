@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::group;
 use crate::instance::Name;
+use crate::platform::Architecture;
 use crate::provider::Status;
 use crate::report::print;
 use crate::ssh::Connection;
@@ -24,6 +25,7 @@ struct Row {
     name: String,
     up: bool,
     address: Option<String>,
+    arch: Option<Architecture>,
     accelerator: Option<String>,
     /// How it was started.
     start: Option<&'static str>,
@@ -60,6 +62,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
         vec![
             row.name.clone(),
             state.to_owned(),
+            row.arch.map_or("-", Architecture::name).to_owned(),
             dash(&row.accelerator),
             row.start.unwrap_or("-").to_owned(),
             dash(&row.address),
@@ -67,7 +70,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
         ]
     };
     let rows: Vec<_> = rows.iter().map(cells).collect();
-    print::table(&["NAME", "STATE", "ACCEL", "START", "SSH", "LAB"], &rows)?;
+    print::table(&["NAME", "STATE", "ARCH", "ACCEL", "START", "SSH", "LAB"], &rows)?;
     Ok(Exit::Good)
 }
 
@@ -77,6 +80,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         name: context.options.name.clone(),
         up: false,
         address: None,
+        arch: None,
         accelerator: None,
         start: None,
         lab: None,
@@ -85,10 +89,12 @@ async fn row(context: &Context) -> Result<Row, Error> {
     if let Status::Up(endpoint) = status {
         row.up = true;
         row.address = Some(endpoint.address.to_string());
+        row.arch = Some(endpoint.architecture);
         row.accelerator = Some(endpoint.accelerator.clone());
         row.start = Some(endpoint.tier.name());
         let hello = async {
-            let session = Session::open(&Connection::open(&endpoint).await?).await?;
+            let connection = Connection::open(&endpoint).await?;
+            let session = Session::open(&connection, endpoint.architecture).await?;
             Ok::<_, Error>(session.hello().clone())
         };
         match context.cancel.guard(hello).await {

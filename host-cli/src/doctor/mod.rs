@@ -7,7 +7,6 @@ pub mod offer;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::agent::AGENT_SHA256;
 use crate::error::{Error, Hint};
 use crate::instance::{Home, InstanceError, InstancePaths, Name};
 use crate::platform::{Accelerator, Architecture, Platform};
@@ -91,7 +90,7 @@ impl Doctor<'_> {
                 let accelerator = best.unwrap_or(Accelerator::Tcg);
                 let here = Circumstances::here(accelerator, qemu, &artifacts.digest);
                 let here = here.map_err(QemuError::from)?;
-                let tiers = Tiers::of(self.home, AGENT_SHA256, accelerator, here);
+                let tiers = Tiers::of(self.home, &artifacts.agent, accelerator, here);
                 for tier in Tier::ALL {
                     findings.push(tier_row(tier, &tiers.finding(tier)?));
                 }

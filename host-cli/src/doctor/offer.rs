@@ -6,7 +6,7 @@ use std::io;
 use super::install::{InstallError, Installation};
 use crate::context::Context;
 use crate::error::Error;
-use crate::provider::qemu::{GUEST, QemuError, discover};
+use crate::provider::qemu::{QemuError, discover};
 use crate::report::prompt;
 
 /// Installs a missing QEMU, with `--yes` or after a question on a terminal.
@@ -14,11 +14,12 @@ use crate::report::prompt;
 /// # Errors
 /// QEMU is missing and was not installed, or the one that the user named is not there.
 pub async fn qemu(context: &Context) -> Result<(), Error> {
-    match discover::locate(context.options.qemu.as_deref(), GUEST) {
+    let guest = context.architecture();
+    match discover::locate(context.options.qemu.as_deref(), guest) {
         Err(QemuError::Missing { .. }) => {}
         found => return Ok(found.map(drop)?),
     }
-    let installation = Installation::plan(GUEST)?;
+    let installation = Installation::plan(guest)?;
     let can_ask = context.terminal.is_interactive() && !context.options.json;
     let (yes, asked) = (context.options.yes, installation.clone());
     let ask = move || {

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{InstanceError, InstancePaths, replace_file};
-use crate::platform::{Accelerator, ProcessIdentity};
+use crate::platform::{Accelerator, Architecture, ProcessIdentity};
 use crate::provider::Tier;
 use crate::provider::qemu::Version;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
-pub const RECORD_VERSION: u32 = 2;
+pub const RECORD_VERSION: u32 = 3;
 
 /// What is known of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Record {
     pub uuid: String,
     /// The QEMU that runs it.
     pub qemu: PathBuf,
+    /// The guest's processor; before version 3 there was one only.
+    #[serde(default = "Architecture::unrecorded")]
+    pub architecture: Architecture,
     /// What it runs with.
     pub accelerator: Accelerator,
     /// Digest of the image that it was booted from.
@@ -135,6 +138,7 @@ mod tests {
             version: RECORD_VERSION,
             uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
             qemu: "/usr/bin/qemu-system-x86_64".into(),
+            architecture: Architecture::Aarch64,
             accelerator: Accelerator::Tcg,
             image: "abc".to_owned(),
             tier: Tier::Clone,
@@ -163,11 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_on_disk_is_the_one_of_version_2() {
+    fn the_shape_on_disk_is_the_one_of_version_3() {
         let text = serde_json::to_string(&record()).unwrap();
         assert_eq!(
             text,
-            r#"{"version":2,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","make":{"qemu_version":[7,2,0],"qemu_modified":1,"agent":"ghi","machine":"jkl"},"stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
+            r#"{"version":3,"uuid":"5c8f9d0e-0000-4000-8000-000000000000","qemu":"/usr/bin/qemu-system-x86_64","architecture":"arm64","accelerator":"tcg","image":"abc","tier":"clone","template":"def","make":{"qemu_version":[7,2,0],"qemu_modified":1,"agent":"ghi","machine":"jkl"},"stage":{"stage":"up","process":{"pid":7,"started":"9 ticks"},"port":40123}}"#
         );
         let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
         older.as_object_mut().unwrap().remove("make");
@@ -184,6 +188,7 @@ mod tests {
         replace_file(&paths.record(), old.as_bytes()).unwrap();
         let read = Record::read(&paths).unwrap().unwrap();
         assert_eq!((read.version, read.tier, read.template), (1, Tier::Cold, None));
+        assert_eq!(read.architecture, Architecture::X86_64);
         assert_eq!(read.stage, record().stage);
     }
 
@@ -192,9 +197,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         paths.create_folder().unwrap();
-        replace_file(&paths.record(), r#"{"version":3,"whatever":true}"#.as_bytes()).unwrap();
+        replace_file(&paths.record(), r#"{"version":4,"whatever":true}"#.as_bytes()).unwrap();
         let newer = Record::read(&paths).unwrap_err();
-        assert!(matches!(newer, InstanceError::TooNew { found: 3, known: 2, .. }), "{newer}");
+        assert!(matches!(newer, InstanceError::TooNew { found: 4, known: 3, .. }), "{newer}");
         for broken in ["", "{", r#"{"version":1}"#, r#"{"version":1,"extra":0}"#] {
             replace_file(&paths.record(), broken.as_bytes()).unwrap();
             let error = Record::read(&paths).unwrap_err();

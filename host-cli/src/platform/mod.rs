@@ -36,11 +36,12 @@ pub enum Platform {
 
 /// A processor architecture, of the host or of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// Debian's `amd64`.
+    #[serde(rename = "amd64")]
     X86_64,
     /// Debian's `arm64`.
+    #[serde(rename = "arm64")]
     Aarch64,
 }
 
@@ -151,6 +152,9 @@ impl Platform {
 }
 
 impl Architecture {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
     /// The one this binary was built for; anything unknown is taken for x86_64, which TCG emulates.
     pub const HOST: Self = if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
 
@@ -160,6 +164,44 @@ impl Architecture {
             Self::X86_64 => "qemu-system-x86_64",
             Self::Aarch64 => "qemu-system-aarch64",
         }
+    }
+
+    /// Debian's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    /// The guest's, where a file of an older netlab does not say it: there was no other.
+    pub fn unrecorded() -> Self {
+        Self::X86_64
+    }
+
+    /// The one that it is not.
+    pub fn other(self) -> Self {
+        match self {
+            Self::X86_64 => Self::Aarch64,
+            Self::Aarch64 => Self::X86_64,
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Architecture {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|architecture| architecture.name() == word)
+            .ok_or_else(|| format!("`{word}` is none of amd64, arm64"))
     }
 }
 
@@ -263,6 +305,20 @@ mod tests {
                 "scoop install qemu",
                 "choco install -y qemu",
             ]
+        );
+    }
+
+    #[test]
+    fn architectures_have_the_same_name_wherever_they_are_written() {
+        for architecture in Architecture::ALL {
+            assert_eq!(architecture.name().parse(), Ok(architecture));
+            let written = serde_json::to_string(&architecture).unwrap();
+            assert_eq!(written, format!("\"{architecture}\""));
+            assert_ne!(architecture.other(), architecture);
+        }
+        assert_eq!(
+            "x86_64".parse::<Architecture>(),
+            Err("`x86_64` is none of amd64, arm64".to_owned())
         );
     }
 

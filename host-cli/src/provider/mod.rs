@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use self::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use crate::cancel::Cancel;
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Exit, Hint};
 use crate::instance::{Home, Name};
+use crate::platform::Architecture;
 use crate::report::Reporter;
 
 /// How a guest is started, quickest first.
@@ -62,12 +63,57 @@ pub struct Endpoint {
     pub known_hosts: PathBuf,
     /// The name under which `known_hosts` has the key.
     pub host_alias: String,
+    /// The guest's processor.
+    pub architecture: Architecture,
     /// Accelerator in words, such as `kvm` or `tcg`.
     pub accelerator: String,
     /// How it was started.
     pub tier: Tier,
     /// Whether the guest was up before this call.
     pub attached: bool,
+}
+
+/// The guest that is up is of another architecture than the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("guest `{name}` is an {found} guest, wanted is {wanted}")]
+pub struct OtherArchitecture {
+    /// Name of the instance.
+    name: String,
+    /// What it is.
+    found: Architecture,
+    /// What was asked for.
+    wanted: Architecture,
+}
+
+impl OtherArchitecture {
+    /// Makes sure that a guest is of the architecture that was asked for, if any was.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check(
+        name: &str,
+        found: Architecture,
+        wanted: Option<Architecture>,
+    ) -> Result<(), Self> {
+        match wanted {
+            Some(wanted) if wanted != found => Err(Self { name: name.to_owned(), found, wanted }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Hint for OtherArchitecture {
+    fn hint(&self) -> String {
+        let Self { name, .. } = self;
+        format!(
+            "leave out `--arch`, end the guest with `netlab down --name {name}`, or give another \
+             one a name of its own with `--name`"
+        )
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
 }
 
 /// The state of one instance.
@@ -170,4 +216,24 @@ pub fn saved_instances(home: &Home) -> Result<Vec<Name>, Error> {
 /// The provider of an instance.
 pub fn open(context: &Context, name: &Name) -> Box<dyn Provider> {
     Box::new(qemu::QemuProvider::of(context, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_of_another_architecture_is_refused_and_one_of_any_is_not() {
+        use Architecture::{Aarch64, X86_64};
+        for wanted in [None, Some(Aarch64)] {
+            OtherArchitecture::check("a", Aarch64, wanted).unwrap();
+        }
+        let error = OtherArchitecture::check("a", Aarch64, Some(X86_64)).unwrap_err();
+        assert_eq!(error.to_string(), "guest `a` is an arm64 guest, wanted is amd64");
+        assert_eq!(
+            error.hint(),
+            "leave out `--arch`, end the guest with `netlab down --name a`, or give another one a \
+             name of its own with `--name`"
+        );
+    }
 }

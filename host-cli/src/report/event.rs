@@ -5,6 +5,7 @@ use std::time::Duration;
 use netlab_protocol::Topology;
 
 use super::Member;
+use crate::platform::Architecture;
 use crate::provider::Tier;
 
 /// One fact.
@@ -49,6 +50,8 @@ pub enum Event {
         name: String,
         /// Whether it was up already.
         attached: bool,
+        /// The guest's processor.
+        architecture: Architecture,
         /// Accelerator in words, such as `tcg`.
         accelerator: String,
         /// How it was started.

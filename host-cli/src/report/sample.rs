@@ -118,6 +118,7 @@ pub fn start() -> Vec<Event> {
     events.push(Event::GuestReady {
         name: Name::DEFAULT.to_owned(),
         attached: false,
+        architecture: crate::platform::Architecture::X86_64,
         accelerator: "tcg".to_owned(),
         tier: crate::provider::Tier::Clone,
         address: "127.0.0.1:40123".to_owned(),

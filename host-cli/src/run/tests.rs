@@ -12,6 +12,7 @@ use super::pace::Ways;
 use super::*;
 use crate::cancel::Canceller;
 use crate::lab;
+use crate::platform::Architecture;
 use crate::report::Renderer;
 use crate::ssh::test_server::{Guest, connect};
 
@@ -119,7 +120,7 @@ impl History for Noted<'_> {
         if let Some(canceller) = self.canceller {
             canceller.press();
         }
-        Ok(Session::open(&connect(self.guest).await?).await?)
+        Ok(Session::open(&connect(self.guest).await?, Architecture::HOST).await?)
     }
 
     fn unavailable(&self) -> Option<String> {
@@ -198,7 +199,8 @@ impl Trial {
     async fn outcome(self) -> (Vec<String>, Result<LabSummary, Error>) {
         let log = Log::default();
         let guest = guest(&log);
-        let session = Session::open(&connect(&guest).await.unwrap()).await.unwrap();
+        let session =
+            Session::open(&connect(&guest).await.unwrap(), Architecture::HOST).await.unwrap();
         let (canceller, cancel) = Canceller::new();
         let reporter = Reporter::new(Box::new(log.clone()));
         let saved = self.saved.into_iter().collect();

@@ -53,6 +53,7 @@ mod tests {
             identity: Path::new(folder).join("id"),
             known_hosts: Path::new(folder).join("known_hosts"),
             host_alias: format!("netlab-{name}"),
+            architecture: crate::platform::Architecture::HOST,
             accelerator: "tcg".to_owned(),
             tier: crate::provider::Tier::Cold,
             attached: true,

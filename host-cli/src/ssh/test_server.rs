@@ -61,6 +61,7 @@ impl Guest {
             identity: self.paths.identity(),
             known_hosts: self.paths.known_hosts(),
             host_alias: self.paths.name().host_alias(),
+            architecture: crate::platform::Architecture::HOST,
             accelerator: "none".to_owned(),
             tier: crate::provider::Tier::Cold,
             attached: true,

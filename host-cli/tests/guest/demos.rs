@@ -39,8 +39,9 @@ fn demo_3_passes_twice(netlab: &Netlab) {
     }
 }
 
+/// Checks that no verdict came out otherwise than it should.
 #[track_caller]
-fn assert_nothing_failed(outcome: &Outcome) {
+pub fn assert_nothing_failed(outcome: &Outcome) {
     assert!(!outcome.text().contains('✗'), "{}", outcome.text());
 }
 

@@ -37,17 +37,19 @@ pub struct Holding {
     pub bytes: u64,
     /// When it was last used, as far as that is known.
     pub used: Option<SystemTime>,
-    /// Whether the next build or start with the same options takes it.
+    /// Whether a build or start takes it.
     pub current: bool,
 }
 
 impl Store {
-    /// Lists everything in the cache. Other files than the cache's own are passed over.
-    pub fn holdings(&self, options: &BuildOptions, init: &[u8]) -> Result<Vec<Holding>, Error> {
-        let inputs = Inputs::new(options, init)?;
-        let image = self.place(&inputs);
-        let locked = &inputs.lock.packages;
-        let locked: HashSet<&str> = locked.iter().map(|package| package.sha256.as_str()).collect();
+    /// Lists everything in the cache. Other files than the cache's own are passed over. `taken` are
+    /// the images that builds and starts take, each by its options and its init.
+    pub fn holdings(&self, taken: &[(BuildOptions, &[u8])]) -> Result<Vec<Holding>, Error> {
+        let inputs = taken.iter().map(|(options, init)| Inputs::new(options, init));
+        let inputs: Vec<Inputs> = inputs.collect::<Result<_, _>>()?;
+        let images: Vec<PathBuf> = inputs.iter().map(|inputs| self.place(inputs).dir).collect();
+        let locked = inputs.iter().flat_map(|inputs| &inputs.lock.packages);
+        let locked: HashSet<&str> = locked.map(|package| package.sha256.as_str()).collect();
         let mut holdings = Vec::new();
         for (name, path) in entries(&self.images)? {
             let kind = match name.strip_prefix(UNFINISHED_PREFIX) {
@@ -60,7 +62,8 @@ impl Store {
                 bytes += size(&file)?.0;
             }
             let used = size(&path.join(RECORD_FILE))?.1;
-            holdings.push(Holding { kind, name, bytes, used, current: path == image.dir, path });
+            let current = images.contains(&path);
+            holdings.push(Holding { kind, name, bytes, used, current, path });
         }
         for (name, path) in entries(&self.packages)? {
             if let Some(digest) = tidy::package_digest(&name) {
@@ -77,14 +80,13 @@ impl Store {
     /// gone; what can't be removed is told to `progress`.
     pub fn prune(
         &self,
-        options: &BuildOptions,
-        init: &[u8],
+        taken: &[(BuildOptions, &[u8])],
         unwanted: &dyn Fn(&Holding) -> bool,
         progress: &dyn Progress,
     ) -> Result<Vec<Holding>, Error> {
         let _held = self.lock(progress)?;
         let mut gone = Vec::new();
-        for holding in self.holdings(options, init)? {
+        for holding in self.holdings(taken)? {
             let Holding { kind, name, path, .. } = &holding;
             let removed = match kind {
                 HoldingKind::Unfinished => fs::remove_dir_all(path),
@@ -133,7 +135,8 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let store = Store::new(cache.path().to_owned());
         let options = BuildOptions { arch: Arch::Amd64, mirror: None, lock: None };
-        assert_eq!(store.holdings(&options, b"init").unwrap(), []);
+        let taken = [(options.clone(), &b"init"[..])];
+        assert_eq!(store.holdings(&taken).unwrap(), []);
         let image = store.image(&options, b"init").unwrap();
         let current = image.dir.file_name().unwrap().to_str().unwrap();
         let inputs = Inputs::new(&options, b"init").unwrap();
@@ -147,7 +150,7 @@ mod tests {
         put(&store.packages.join("00.deb"), b"1");
         put(&store.packages.join("notes"), b"1");
 
-        let holdings = store.holdings(&options, b"init").unwrap();
+        let holdings = store.holdings(&taken).unwrap();
         let rows: Vec<_> =
             holdings.iter().map(|it| (it.kind, it.name.as_str(), it.bytes, it.current)).collect();
         let mut expected = vec![
@@ -161,10 +164,10 @@ mod tests {
         assert_eq!(rows, expected);
 
         let unwanted = |holding: &Holding| !holding.current;
-        let gone = store.prune(&options, b"init", &unwanted, &Silent).unwrap();
+        let gone = store.prune(&taken, &unwanted, &Silent).unwrap();
         let names: Vec<_> = gone.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, [".unfinished-x", "amd64-old", "00.deb"]);
-        let left = store.holdings(&options, b"init").unwrap();
+        let left = store.holdings(&taken).unwrap();
         assert!(left.len() == 2 && left.iter().all(|it| it.current), "{left:?}");
         assert!(store.images.join("theirs").exists() && store.packages.join("notes").exists());
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{StoreError, UNFINISHED_PREFIX, file_error};
 use crate::image::{Image, RECORD_FILE};
-use crate::lock::LockedPackage;
+use crate::lock::Lock;
 use crate::progress::{Progress, ProgressEvent};
 
 /// Long enough for whoever goes back and forth between two versions of netlab.
@@ -62,13 +62,10 @@ pub fn remove_image(folder: &Path, name: &str) -> io::Result<()> {
     fs::rename(folder.join(name), &leaving).and_then(|()| fs::remove_dir_all(&leaving))
 }
 
-/// Removes the old packages that are not in the lock.
-pub fn packages(
-    folder: &Path,
-    locked: &[LockedPackage],
-    progress: &dyn Progress,
-) -> Result<(), StoreError> {
-    let locked: HashSet<&str> = locked.iter().map(|package| package.sha256.as_str()).collect();
+/// Removes the old packages that are in none of the locks.
+pub fn packages(folder: &Path, locks: &[&Lock], progress: &dyn Progress) -> Result<(), StoreError> {
+    let locked = locks.iter().flat_map(|lock| &lock.packages);
+    let locked: HashSet<&str> = locked.map(|package| package.sha256.as_str()).collect();
     for (name, path) in entries(folder)? {
         if package_digest(&name).is_none_or(|digest| locked.contains(digest)) || !is_old(&path)? {
             continue;
@@ -150,25 +147,24 @@ mod tests {
     fn packages_stay_while_they_are_young_or_locked() {
         let cache = tempfile::tempdir().unwrap();
         let old = KEPT_UNUSED + Duration::from_secs(60);
-        let locked = LockedPackage {
-            name: "dash".to_owned(),
-            version: "0.5".to_owned(),
-            architecture: "amd64".to_owned(),
-            filename: "pool/dash.deb".to_owned(),
-            size: 1,
-            sha256: "aa".to_owned(),
-            homepage: None,
+        let lock = |arch: Arch, sha256: &str| {
+            let mut lock = Lock::load(arch, "trixie", None).unwrap();
+            lock.packages.truncate(1);
+            lock.packages[0].sha256 = sha256.to_owned();
+            lock
         };
+        let locks = [lock(Arch::Amd64, "aa"), lock(Arch::Arm64, "ee")];
         for (name, age) in [
             ("aa.deb", old),
             ("bb.deb", old),
+            ("ee.deb", old),
             ("cc.part", old),
             ("dd.deb", Duration::ZERO),
             ("theirs", old),
         ] {
             put(&cache.path().join(name), age);
         }
-        packages(cache.path(), &[locked], &Silent).unwrap();
-        assert_eq!(left(cache.path()), ["aa.deb", "dd.deb", "theirs"]);
+        packages(cache.path(), &locks.each_ref(), &Silent).unwrap();
+        assert_eq!(left(cache.path()), ["aa.deb", "dd.deb", "ee.deb", "theirs"]);
     }
 }

@@ -59,6 +59,12 @@ pub enum Problem {
         /// The oldest that does.
         needed: Version,
     },
+    /// Hardware runs only its own instructions.
+    #[error("it can't run {guest} guests on this computer")]
+    Foreign {
+        /// The guest's processor.
+        guest: Architecture,
+    },
     /// QEMU gave up.
     #[error("QEMU gave up: {said}")]
     Aborted {
@@ -97,6 +103,7 @@ impl Problem {
             }
             Self::NoPermission { .. } => "`sudo usermod -aG kvm $USER`, then log out and in again",
             Self::QemuTooOld { .. } => "install a newer QEMU",
+            Self::Foreign { .. } => "leave out `--arch`, or leave the guest to TCG",
             Self::Aborted { .. }
             | Self::Hung { .. }
             | Self::Stalled { .. }
@@ -111,7 +118,10 @@ impl Problem {
     /// better tried again each time.
     fn is_lasting(&self) -> bool {
         match self {
-            Self::Missing { .. } | Self::NoPermission { .. } | Self::QemuTooOld { .. } => false,
+            Self::Missing { .. }
+            | Self::NoPermission { .. }
+            | Self::QemuTooOld { .. }
+            | Self::Foreign { .. } => false,
             Self::Aborted { .. }
             | Self::Hung { .. }
             | Self::Stalled { .. }
@@ -180,9 +190,13 @@ impl Outcome {
 /// What is known without a trial.
 pub fn known_problem(
     accelerator: Accelerator,
+    host: Architecture,
     guest: Architecture,
     version: Version,
 ) -> Option<Problem> {
+    if accelerator != Accelerator::Tcg && guest != host {
+        return Some(Problem::Foreign { guest });
+    }
     let hvf_on_arm = accelerator == Accelerator::Hvf && guest == Architecture::Aarch64;
     (hvf_on_arm && version < HVF_ON_ARM_SINCE)
         .then_some(Problem::QemuTooOld { needed: HVF_ON_ARM_SINCE })

@@ -50,7 +50,8 @@ pub struct Machine {
     pub accelerator: Accelerator,
     /// Processors of the guest.
     pub cpus: u32,
-    /// The kernel: for x86_64 guests its uncompressed ELF with a PVH entry, else a raw `Image`.
+    /// The kernel: for x86_64 guests its uncompressed ELF with a PVH entry, else an `Image`, raw or
+    /// compressed with gzip.
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
@@ -146,9 +147,11 @@ impl Machine {
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
         // A guest that resets itself ends, so that a panic (see `panic=-1` below) is an exit.
         add(&["-no-reboot"]);
-        add(&["-kernel", &self.kernel.to_string_lossy()]);
-        add(&["-initrd", &self.initramfs.to_string_lossy()]);
-        add(&["-append", &self.kernel_arguments()]);
+        if self.reads_kernel() {
+            add(&["-kernel", &self.kernel.to_string_lossy()]);
+            add(&["-initrd", &self.initramfs.to_string_lossy()]);
+            add(&["-append", &self.kernel_arguments()]);
+        }
         // QEMU bounds no file of its own (its `ringbuf` keeps a tail, but in its memory, where
         // nobody finds it once QEMU has died), so whoever reads this one reads only its end.
         let file = format!("{CONSOLE_FILE}{}", escaped(&self.serial_log));
@@ -188,6 +191,16 @@ impl Machine {
         arguments
     }
 
+    /// Whether QEMU is given a kernel. A saved guest has its own in its memory, and an Arm machine
+    /// unpacks and loads whatever it is given, which takes a third of a clone's time; of an x86
+    /// machine the kernel is a part, which it reads only when the guest does.
+    fn reads_kernel(&self) -> bool {
+        match (self.guest, self.origin) {
+            (Architecture::X86_64, _) | (Architecture::Aarch64, Origin::Boot) => true,
+            (Architecture::Aarch64, Origin::Saved) => false,
+        }
+    }
+
     fn machine(&self) -> &'static str {
         match (self.guest, self.accelerator) {
             // q35: the machine whose PVH entry boots Debian's kernel quickest; microvm did not
@@ -225,11 +238,12 @@ impl Machine {
         match self.accelerator {
             Accelerator::Kvm => "kvm".to_owned(),
             Accelerator::Hvf => "hvf".to_owned(),
-            // Before QEMU 11 WHPX loses interrupts with its own controller.
-            Accelerator::Whpx if self.version < Version(11, 0, 0) => {
-                "whpx,kernel-irqchip=off".to_owned()
+            Accelerator::Whpx => {
+                // Before QEMU 11 it loses x86's interrupts with its own controller, and on Arm it
+                // has no other.
+                let is_off = self.guest == Architecture::X86_64 && self.version < Version(11, 0, 0);
+                if is_off { "whpx,kernel-irqchip=off" } else { "whpx" }.to_owned()
             }
-            Accelerator::Whpx => "whpx".to_owned(),
             Accelerator::Tcg => {
                 // x86 orders memory accesses more strictly than Arm does, so only one thread can
                 // emulate it there (QEMU manual, "Multi-threaded TCG").
@@ -248,7 +262,9 @@ impl Machine {
             (Accelerator::Hvf, Architecture::X86_64) => "host,-pdpe1gb,-avx512vl",
             (Accelerator::Kvm | Accelerator::Hvf, _) => "host",
             // `max` dies on AMD.
-            (Accelerator::Whpx, _) => "qemu64",
+            (Accelerator::Whpx, Architecture::X86_64) => "qemu64",
+            // QEMU's own example ("Windows Hypervisor Platform").
+            (Accelerator::Whpx, Architecture::Aarch64) => "host",
             // rdrand: without it the kernel waits for entropy. `max` boots as quickly, but means
             // another processor in each QEMU, and a saved guest needs the one that it was saved on.
             (Accelerator::Tcg, Architecture::X86_64) => "qemu64,+rdrand",

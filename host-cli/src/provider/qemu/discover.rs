@@ -79,11 +79,12 @@ fn line_of(installer: &Installer, guest: Architecture) -> String {
 /// Finds the program, without running it.
 ///
 /// # Errors
-/// [`QemuError::NotThere`], [`QemuError::NotInPath`], [`QemuError::Missing`].
+/// [`QemuError::NotThere`], [`QemuError::NotInPath`], [`QemuError::OtherEmulator`],
+/// [`QemuError::Missing`].
 pub fn locate(named: Option<&Path>, guest: Architecture) -> Result<PathBuf, QemuError> {
     let path = env::var_os("PATH").unwrap_or_default();
     if let Some(named) = named {
-        return locate_named(named, &path);
+        return check_name(locate_named(named, &path)?, guest);
     }
     let program = Platform::HOST.executable(guest.emulator());
     if let Some(found) = in_path(&path, std::slice::from_ref(&program)) {
@@ -109,6 +110,12 @@ fn locate_named(named: &Path, path: &OsStr) -> Result<PathBuf, QemuError> {
         Ok(path) if path.is_file() => Ok(path),
         _ => Err(QemuError::NotThere { path: named.to_owned() }),
     }
+}
+
+/// Refuses the emulator of other guests, as far as its name tells.
+fn check_name(path: PathBuf, guest: Architecture) -> Result<PathBuf, QemuError> {
+    let is_other = path.file_stem().is_some_and(|stem| stem == guest.other().emulator());
+    if is_other { Err(QemuError::OtherEmulator { path, guest }) } else { Ok(path) }
 }
 
 /// The folders of the platform's table, with the variables in them filled in; one whose variable
@@ -236,6 +243,25 @@ mod tests {
         let here = env::current_dir().unwrap();
         let relative = locate_named(Path::new("./Cargo.toml"), path).unwrap();
         assert_eq!(relative, here.join("Cargo.toml"));
+    }
+
+    #[test]
+    fn the_emulator_of_other_guests_is_refused_by_its_name() {
+        use Architecture::{Aarch64, X86_64};
+        let path = || PathBuf::from("/bin/qemu-system-x86_64");
+        for (path, guest) in [(path(), X86_64), ("/bin/my-qemu".into(), Aarch64)] {
+            check_name(path, guest).unwrap();
+        }
+        for path in [path(), "qemu-system-x86_64.exe".into()] {
+            let error = check_name(path.clone(), Aarch64).unwrap_err();
+            let message = format!("`{}` runs amd64 guests, wanted is arm64", path.display());
+            assert_eq!(error.to_string(), message);
+            assert_eq!(
+                error.hint(),
+                "name a `qemu-system-aarch64` with `--qemu` or `NETLAB_QEMU`, leave both out, or \
+                 take `--arch amd64`"
+            );
+        }
     }
 
     #[test]

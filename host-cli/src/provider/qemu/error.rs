@@ -11,7 +11,7 @@ use super::readiness::Row;
 use super::template::TemplateError;
 use super::version::Version;
 use crate::error::{Exit, Hint};
-use crate::platform::Accelerator;
+use crate::platform::{Accelerator, Architecture};
 use crate::provider::Tier;
 use crate::report::Phase;
 
@@ -39,6 +39,14 @@ pub enum QemuError {
     NotInPath {
         /// What was named.
         name: String,
+    },
+    /// The QEMU that the user named is the one for other guests.
+    #[error("`{}` runs {} guests, wanted is {guest}", path.display(), guest.other())]
+    OtherEmulator {
+        /// What was named.
+        path: PathBuf,
+        /// The guest's processor.
+        guest: Architecture,
     },
     /// The program doesn't run, or is no QEMU.
     #[error("`{} --version` does not work: {problem}", path.display())]
@@ -278,6 +286,7 @@ impl QemuError {
             Self::Missing { .. }
             | Self::NotThere { .. }
             | Self::NotInPath { .. }
+            | Self::OtherEmulator { .. }
             | Self::Unusable { .. }
             | Self::TooOld { .. }
             | Self::AcceleratorFails { .. }
@@ -327,6 +336,11 @@ impl Hint for QemuError {
             Self::Missing { install, .. } | Self::TooOld { install, .. } => {
                 install_hint(install.as_ref())
             }
+            Self::OtherEmulator { guest, .. } => format!(
+                "name a `{}` with `--qemu` or `NETLAB_QEMU`, leave both out, or take `--arch {}`",
+                guest.emulator(),
+                guest.other()
+            ),
             Self::NotThere { .. } | Self::NotInPath { .. } => {
                 "give the emulator's full path to `--qemu` or `NETLAB_QEMU`, or leave both out"
                     .to_owned()
@@ -407,7 +421,9 @@ impl Hint for QemuError {
             | Self::File { .. }
             | Self::PortTaken { .. }
             | Self::Processes(_) => Exit::HostLacks,
-            Self::NotThere { .. } | Self::NotInPath { .. } => Exit::Usage,
+            Self::NotThere { .. } | Self::NotInPath { .. } | Self::OtherEmulator { .. } => {
+                Exit::Usage
+            }
             Self::Exited { .. }
             | Self::Panicked { .. }
             | Self::Stalled { .. }

@@ -46,7 +46,8 @@ pub struct Launched<'a> {
     pub process: ProcessIdentity,
     /// The port on 127.0.0.1 that leads to SSH.
     pub port: u16,
-    record: Record,
+    /// What was noted down of it.
+    pub record: Record,
     unfinished: Unfinished<'a>,
 }
 
@@ -93,11 +94,12 @@ impl QemuProvider {
             version: RECORD_VERSION,
             uuid: uuid.clone(),
             qemu: program.path.clone(),
+            architecture: artifacts.architecture,
             accelerator,
             image: artifacts.digest.clone(),
             tier,
             template,
-            make: Some(make(program, &machine)),
+            make: Some(make(program, &artifacts.agent, &machine)),
             stage: Stage::Intent,
         };
         // Declared before QEMU, so dropped after it: files go when the process is dead.
@@ -150,7 +152,7 @@ impl QemuProvider {
         record.write(&self.paths)?;
         unfinished.finish();
         qemu.disown();
-        Ok(self.endpoint(record.accelerator, record.tier, port, false))
+        Ok(self.endpoint(&record, port, false))
     }
 }
 

@@ -21,7 +21,6 @@ use super::{QemuError, QemuOptions, QemuProvider, room};
 use crate::error::Error;
 use crate::instance::{Home, InstanceError, InstanceLock, InstancePaths, Patience};
 use crate::platform::{Accelerator, Platform};
-use crate::provider::Tier;
 use crate::report::{Event, Phase, Reporter};
 
 /// Version of what a template is: raised whenever an old one would not do any more although all of
@@ -175,7 +174,7 @@ impl Making<'_> {
             format: FORMAT,
             form: self.form,
             image: artifacts.digest.clone(),
-            agent: provider.sources.agent.clone(),
+            agent: artifacts.agent.clone(),
             qemu: qemu.clone(),
             host: match choice.accelerator {
                 // The processor is a part of QEMU.
@@ -223,8 +222,7 @@ impl Making<'_> {
             Ok(launched) => launched,
             Err(error) => return Ok(Err(NoTemplate::Boot(error))),
         };
-        let accelerator = self.prepared.choice.accelerator;
-        let endpoint = maker.endpoint(accelerator, Tier::Cold, launched.port, false);
+        let endpoint = maker.endpoint(&launched.record, launched.port, false);
         let furnish = &self.provider.sources.furnish;
         // A guest that is lost now is lost to the template only: the one that was asked for is
         // another.

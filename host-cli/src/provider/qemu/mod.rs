@@ -46,7 +46,8 @@ use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
-use super::{Endpoint, Expendable, LogFile, Provider, Status, Tier};
+use super::{Endpoint, Expendable, LogFile, OtherArchitecture, Provider, Status, Tier};
+use crate::agent::binary::{self, NotBuiltIn};
 use crate::cancel::Cancel;
 use crate::cli::Options;
 use crate::context::Context;
@@ -60,9 +61,6 @@ use crate::ssh::keys::InstanceKeys;
 
 pub use error::QemuError;
 pub use version::Version;
-
-/// The guest's processor.
-pub const GUEST: Architecture = Architecture::X86_64;
 
 /// How long `down` waits for another netlab that is starting or ending the same guest.
 const DOWN_WAITS: Duration = Duration::from_secs(3);
@@ -80,6 +78,8 @@ pub struct QemuOptions {
     pub qemu: Option<PathBuf>,
     /// `--accel`.
     pub accelerator: Option<Accelerator>,
+    /// `--arch`: the guest's processor, if not the host's own.
+    pub architecture: Option<Architecture>,
     /// `--port`: the port on 127.0.0.1 for the guest's SSH.
     pub port: Option<u16>,
     /// `--start`: the only tier to start a guest by.
@@ -91,6 +91,7 @@ impl From<&Options> for QemuOptions {
         Self {
             qemu: options.qemu.clone(),
             accelerator: options.accel,
+            architecture: options.arch,
             port: options.port,
             tier: options.start,
         }
@@ -110,6 +111,8 @@ pub struct Artifacts {
     pub root: PathBuf,
     /// What changes when any of them does.
     pub digest: String,
+    /// Digest of the agent that a template of it has.
+    pub agent: String,
 }
 
 /// The secrets that the guest's init asks for.
@@ -121,11 +124,12 @@ pub struct GuestKeys {
     pub authorized_key: String,
 }
 
-/// Finds the image or builds it.
-pub type ImageFinder = Arc<dyn Fn(&Reporter) -> Result<Artifacts, Error> + Send + Sync>;
+/// Finds the image for such guests or builds it.
+pub type ImageFinder =
+    Arc<dyn Fn(Architecture, &Reporter) -> Result<Artifacts, Error> + Send + Sync>;
 
-/// Says where the image is or would be.
-pub type ImagePlace = Arc<dyn Fn() -> Result<Artifacts, Error> + Send + Sync>;
+/// Says where the image for such guests is or would be.
+pub type ImagePlace = Arc<dyn Fn(Architecture) -> Result<Artifacts, Error> + Send + Sync>;
 
 /// Puts the agent into a guest that is to be a template, and starts its services.
 pub type Furnisher =
@@ -144,9 +148,7 @@ pub struct Sources {
     pub place: ImagePlace,
     /// The keys of an instance: those in its folder, or new ones.
     pub keys: KeyMaker,
-    /// Digest of the agent that a template has.
-    pub agent: String,
-    /// Puts it there.
+    /// Puts the agent into a guest that is to be a template.
     pub furnish: Furnisher,
 }
 
@@ -156,7 +158,6 @@ pub struct QemuProvider {
     home: Home,
     paths: InstancePaths,
     options: QemuOptions,
-    guest: Architecture,
     sources: Sources,
 }
 
@@ -164,11 +165,14 @@ impl QemuProvider {
     /// The provider of an instance, as the options of this run describe it.
     pub fn of(context: &Context, name: &Name) -> Self {
         let options = QemuOptions::from(&context.options);
-        let images = ImageSource::new(context);
-        let places = images.clone();
+        let (place, image) = (context.clone(), context.clone());
         let sources = Sources {
-            place: Arc::new(move || Ok(places.place()?.into())),
-            image: Arc::new(move |reporter| Ok(images.ensure(reporter)?.into())),
+            place: Arc::new(move |guest| {
+                Ok(Artifacts::of(ImageSource::new(&place, guest).place()?, guest)?)
+            }),
+            image: Arc::new(move |guest, reporter| {
+                Ok(Artifacts::of(ImageSource::new(&image, guest).ensure(reporter)?, guest)?)
+            }),
             keys: Arc::new(|paths| {
                 let keys = InstanceKeys::ensure(paths)?;
                 Ok(GuestKeys {
@@ -176,24 +180,28 @@ impl QemuProvider {
                     authorized_key: keys.authorized_key()?,
                 })
             }),
-            agent: crate::agent::AGENT_SHA256.to_owned(),
             furnish: Arc::new(|endpoint, reporter, begun| {
                 Box::pin(guest::furnish(endpoint, reporter, begun))
             }),
         };
-        Self::new(context.home.clone(), name, GUEST, options, sources)
+        Self::new(context.home.clone(), name, options, sources)
     }
 
     /// Takes what an instance is made of. Does nothing yet.
-    pub fn new(
-        home: Home,
-        name: &Name,
-        guest: Architecture,
-        options: QemuOptions,
-        sources: Sources,
-    ) -> Self {
+    pub fn new(home: Home, name: &Name, options: QemuOptions, sources: Sources) -> Self {
         let paths = home.instance(name);
-        Self { home, paths, options, guest, sources }
+        Self { home, paths, options, sources }
+    }
+
+    /// The processor of a guest that is started anew.
+    fn guest(&self) -> Architecture {
+        self.options.architecture.unwrap_or(Architecture::HOST)
+    }
+
+    /// Makes sure that a guest is of the architecture that the user asked for.
+    fn check_architecture(&self, record: &Record) -> Result<(), OtherArchitecture> {
+        let (name, wanted) = (self.paths.name().as_str(), self.options.architecture);
+        OtherArchitecture::check(name, record.architecture, wanted)
     }
 
     /// Makes sure that a guest which seems to be up is ours and runs, and tells it the time, which
@@ -205,6 +213,7 @@ impl QemuProvider {
         reporter: &Reporter,
     ) -> Result<Endpoint, Error> {
         const ASKING: &str = "can't ask QEMU whether the guest runs";
+        self.check_architecture(record)?;
         // A named pipe has had its one client.
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
             let failed = |source| QemuError::Control { doing: ASKING, source };
@@ -219,7 +228,7 @@ impl QemuProvider {
             drop(client);
             self.set_clock(reporter).await?;
         }
-        Ok(self.endpoint(record.accelerator, record.tier, port, true))
+        Ok(self.endpoint(record, port, true))
     }
 
     /// A client of the QEMU that runs the guest.
@@ -248,13 +257,7 @@ impl QemuProvider {
         }
     }
 
-    fn endpoint(
-        &self,
-        accelerator: Accelerator,
-        tier: Tier,
-        port: u16,
-        attached: bool,
-    ) -> Endpoint {
+    fn endpoint(&self, record: &Record, port: u16, attached: bool) -> Endpoint {
         Endpoint {
             name: self.paths.name().to_string(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -262,14 +265,15 @@ impl QemuProvider {
             identity: self.paths.identity(),
             known_hosts: self.paths.known_hosts(),
             host_alias: self.paths.name().host_alias(),
-            accelerator: accelerator.name().to_owned(),
-            tier,
+            architecture: record.architecture,
+            accelerator: record.accelerator.name().to_owned(),
+            tier: record.tier,
             attached,
         }
     }
 
     fn status_of(&self, record: &Record, port: u16) -> Status {
-        Status::Up(self.endpoint(record.accelerator, record.tier, port, true))
+        Status::Up(self.endpoint(record, port, true))
     }
 }
 
@@ -308,14 +312,18 @@ impl Provider for QemuProvider {
         // All that can fail without the old guest is tried before that ends.
         let ready = async {
             let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
-            let State::Up { process, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+            let State::Up { record, process, port } = reconcile(&lock, &self.paths).await?.0 else {
                 return Ok(None);
             };
-            let prepared = self.prepare(reporter, begun).await?;
-            let is_ready = self.has_template(&prepared, reporter, begun).await?;
-            Ok::<_, Error>(is_ready.then_some((lock, process, port, prepared)))
+            self.check_architecture(&record)?;
+            let (architecture, port) = (Some(record.architecture), Some(port));
+            let options = QemuOptions { architecture, port, ..self.options.clone() };
+            let again = Self { options, ..self.clone() };
+            let prepared = again.prepare(reporter, begun).await?;
+            let is_ready = again.has_template(&prepared, reporter, begun).await?;
+            Ok::<_, Error>(is_ready.then_some((lock, process, again, prepared)))
         };
-        let Some((_lock, process, port, prepared)) = cancel.guard(ready).await? else {
+        let Some((_lock, process, again, prepared)) = cancel.guard(ready).await? else {
             return Ok(None);
         };
         // The user may have begun to work in it since it was decided.
@@ -326,8 +334,6 @@ impl Provider for QemuProvider {
         // up, so an interruption has to wait for that.
         process::kill(&process).await?;
         self.paths.clear_machine()?;
-        let options = QemuOptions { port: Some(port), ..self.options.clone() };
-        let again = Self { options, ..self.clone() };
         again.start(prepared, reporter, begun).await.map(Some)
     }
 
@@ -377,7 +383,7 @@ impl Provider for QemuProvider {
 
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
         self.paths.check_socket_length(Platform::HOST)?;
-        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest).await?;
+        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest()).await?;
         self.rehearse(&qemu, reporter).await
     }
 
@@ -409,19 +415,22 @@ impl Provider for QemuProvider {
     }
 }
 
-impl From<Image> for Artifacts {
-    fn from(image: Image) -> Self {
-        Self {
-            architecture: GUEST,
+impl Artifacts {
+    /// Those of an image for such guests.
+    ///
+    /// # Errors
+    /// [`NotBuiltIn`].
+    pub fn of(image: Image, guest: Architecture) -> Result<Self, NotBuiltIn> {
+        Ok(Self {
+            architecture: guest,
             kernel: image.kernel,
             initramfs: image.initramfs,
             root: image.root,
             digest: image.key,
-        }
+            agent: binary::of(guest)?.agent_sha256.to_owned(),
+        })
     }
-}
 
-impl Artifacts {
     /// A machine with this kernel and nothing else.
     fn machine(&self, version: Version, accelerator: Accelerator, serial_log: &Path) -> Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -167,7 +167,9 @@ impl Trials<'_> {
             return Ok(Some(Finding { verdict: Verdict::Works, cached: false }));
         }
         let guest = self.artifacts.architecture;
-        if let Some(problem) = known_problem(accelerator, guest, self.qemu.version) {
+        if let Some(problem) =
+            known_problem(accelerator, Architecture::HOST, guest, self.qemu.version)
+        {
             return Ok(Some(Finding { verdict: Verdict::Fails { problem }, cached: false }));
         }
         let verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;

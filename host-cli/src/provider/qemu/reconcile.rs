@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::instance::record::RECORD_VERSION;
     use crate::instance::{Home, Patience, replace_file};
-    use crate::platform::Accelerator;
+    use crate::platform::{Accelerator, Architecture};
     use crate::provider::Tier;
 
     fn identity(pid: u32) -> ProcessIdentity {
@@ -140,6 +140,7 @@ mod tests {
             version: RECORD_VERSION,
             uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
             qemu: "/usr/bin/qemu".into(),
+            architecture: Architecture::X86_64,
             accelerator: Accelerator::Tcg,
             image: "a".to_owned(),
             tier: Tier::Cold,

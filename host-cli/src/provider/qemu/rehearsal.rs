@@ -23,8 +23,8 @@ impl QemuProvider {
         reporter: &Reporter,
     ) -> Result<Vec<String>, Error> {
         let note = |text| reporter.emit(Event::Note { text });
-        let place = Arc::clone(&self.sources.place);
-        let artifacts = start::blocking("naming the image", move || place()).await?;
+        let (place, guest) = (Arc::clone(&self.sources.place), self.guest());
+        let artifacts = start::blocking("naming the image", move || place(guest)).await?;
         if !artifacts.kernel.exists() {
             note("the guest's image has not been built yet: `netlab up` does it first".to_owned());
         }
@@ -104,12 +104,12 @@ mod tests {
             initramfs: "/c/initramfs".into(),
             root: "/c/root.squashfs".into(),
             digest: "abc".to_owned(),
+            agent: "def".to_owned(),
         };
         let sources = Sources {
-            image: Arc::new(|_| panic!("nothing is built")),
-            place: Arc::new(move || Ok(image.clone())),
+            image: Arc::new(|_, _| panic!("nothing is built")),
+            place: Arc::new(move |_| Ok(image.clone())),
             keys: Arc::new(|_| panic!("no keys are made")),
-            agent: "def".to_owned(),
             furnish: Arc::new(|_, _, _| panic!("no guest is started")),
         };
         let qemu = Qemu { path: "/bin/q".into(), version: Version(10, 0, 2), modified: 0 };
@@ -117,13 +117,7 @@ mod tests {
         for forced in [None, Some(Accelerator::Tcg)] {
             let options = QemuOptions { accelerator: forced, ..QemuOptions::default() };
             let name = "a".parse().unwrap();
-            let provider = QemuProvider::new(
-                home.clone(),
-                &name,
-                Architecture::HOST,
-                options,
-                sources.clone(),
-            );
+            let provider = QemuProvider::new(home.clone(), &name, options, sources.clone());
             let notes = Notes::default();
             let reporter = Reporter::new(Box::new(notes.clone()));
             let words = provider.rehearse(&qemu, &reporter).await.unwrap();

@@ -22,6 +22,7 @@ use super::tier::{Finding, Tiers};
 use super::{Artifacts, QemuError, QemuProvider};
 use crate::error::Error;
 use crate::instance::InstanceError;
+use crate::platform::Architecture;
 use crate::provider::{Endpoint, Tier};
 use crate::report::{Event, Phase, Reporter};
 
@@ -52,15 +53,19 @@ impl QemuProvider {
         // First of all: QEMU's answer to `--version` alone may take a second, on a slow disk.
         reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         // Side by side: the one waits for a program, the other reads a hundred megabytes.
-        let finding =
-            async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
+        let guest = self.guest();
+        let finding = async { Ok(discover::discover(self.options.qemu.as_deref(), guest).await?) };
         let (source, told) = (Arc::clone(&self.sources.image), reporter.clone());
-        let image = blocking("getting the image", move || source(&told));
+        let image = blocking("getting the image", move || source(guest, &told));
         let (qemu, artifacts) = tokio::try_join!(finding, image)?;
         let since_start = begun.elapsed();
         reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
         let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
         let choice = trials.choose(self.options.accelerator, Freshness::Cached).await?;
+        if guest != Architecture::HOST {
+            let text = format!("this computer is no {guest} one: it emulates the guest, with TCG");
+            reporter.emit(Event::Note { text });
+        }
         Ok(Prepared { qemu, artifacts, choice })
     }
 
@@ -69,7 +74,7 @@ impl QemuProvider {
         let accelerator = prepared.choice.accelerator;
         let image = &prepared.artifacts.digest;
         let here = Circumstances::here(accelerator, &prepared.qemu, image)?;
-        Ok(Tiers::of(&self.home, &self.sources.agent, accelerator, here))
+        Ok(Tiers::of(&self.home, &prepared.artifacts.agent, accelerator, here))
     }
 
     /// The tier by which a start would go on from a saved guest, as far as is known.

@@ -36,6 +36,7 @@ pub(super) enum Body<'a> {
     Ready {
         name: &'a str,
         attached: bool,
+        arch: &'a str,
         accelerator: &'a str,
         start: &'a str,
         address: &'a str,

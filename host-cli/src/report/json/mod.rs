@@ -68,9 +68,18 @@ impl Renderer for JsonRenderer {
             }
             Event::ImageStage { stage } => Body::ImageStage { stage },
             Event::Note { text } => Body::Note { text },
-            Event::GuestReady { name, attached, accelerator, tier, address, took } => Body::Ready {
+            Event::GuestReady {
+                name,
+                attached,
+                architecture,
+                accelerator,
+                tier,
+                address,
+                took,
+            } => Body::Ready {
                 name,
                 attached: *attached,
+                arch: architecture.name(),
                 accelerator,
                 start: tier.name(),
                 address,

@@ -183,7 +183,7 @@ impl Renderer for TerminalRenderer {
                 self.end_line()?;
                 self.progress.note(&harmless(text.as_bytes()))
             }
-            Event::GuestReady { name, attached, accelerator, tier, address, took } => {
+            Event::GuestReady { name, attached, accelerator, tier, address, took, .. } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
                 let (took, tier) = (time(*took), tier.name());

@@ -62,11 +62,23 @@ fn a_kernel_that_started_its_init_proves_that_it_works() {
 
 #[test]
 fn hvf_on_arm_needs_a_newer_qemu() {
-    let problem = |guest, version| known_problem(Accelerator::Hvf, guest, version);
+    let problem = |guest, version| known_problem(Accelerator::Hvf, guest, guest, version);
     let needed = problem(Architecture::Aarch64, Version(8, 2, 0)).unwrap();
     assert_eq!(needed.to_string(), "it needs QEMU 8.2.1 or newer");
     assert_eq!(problem(Architecture::Aarch64, Version(8, 2, 1)), None);
     assert_eq!(problem(Architecture::X86_64, Version(7, 2, 0)), None);
+}
+
+#[test]
+fn hardware_runs_only_its_own_instructions() {
+    use Architecture::{Aarch64, X86_64};
+    let problem = |accelerator, host, guest| {
+        known_problem(accelerator, host, guest, Version(10, 0, 2)).map(|it| it.to_string())
+    };
+    let refused = Some("it can't run arm64 guests on this computer".to_owned());
+    assert_eq!(problem(Accelerator::Kvm, X86_64, Aarch64), refused);
+    assert_eq!(problem(Accelerator::Kvm, Aarch64, Aarch64), None);
+    assert_eq!(problem(Accelerator::Tcg, X86_64, Aarch64), None);
 }
 
 #[test]

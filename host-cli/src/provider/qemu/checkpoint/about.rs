@@ -11,14 +11,13 @@ use super::super::version::Version;
 use super::error::{CheckpointError, Difference, Part};
 use super::keys::Keys;
 use super::shelf::NAME_DIGITS;
-use crate::agent::binary;
 use crate::instance::{Make, Record, Use};
-use crate::platform::Accelerator;
+use crate::platform::{Accelerator, Architecture};
 use crate::provider::Tier;
 use crate::provider::checkpoint::{Checkpoint, Label, Occasion};
 
 /// Version of the file that this netlab writes, and the newest that it reads.
-pub const CHECKPOINT_VERSION: u32 = 1;
+pub const CHECKPOINT_VERSION: u32 = 2;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +59,9 @@ pub struct Maker {
     pub qemu_version: Version,
     /// When its file was last changed, in seconds since 1970.
     pub qemu_modified: u64,
+    /// The guest's processor; before version 2 there was one only.
+    #[serde(default = "Architecture::unrecorded")]
+    pub architecture: Architecture,
     /// What the guest ran with.
     pub accelerator: Accelerator,
     /// Digest of its image.
@@ -71,32 +73,44 @@ pub struct Maker {
 }
 
 /// What a machine that is about to be launched is made of besides its image.
-pub fn make(qemu: &Qemu, machine: &Machine) -> Make {
+pub fn make(qemu: &Qemu, agent: &str, machine: &Machine) -> Make {
     Make {
         qemu_version: qemu.version,
         qemu_modified: qemu.modified,
-        agent: binary::AGENT_SHA256.to_owned(),
+        agent: agent.to_owned(),
         machine: fingerprint(machine),
     }
 }
 
 impl Maker {
     /// What would make this machine.
-    pub fn of(qemu: &Qemu, image: &str, machine: &Machine) -> Self {
-        let path = qemu.path.clone();
-        Self::new(path, machine.accelerator, image.to_owned(), make(qemu, machine))
+    pub fn of(qemu: &Qemu, image: &str, agent: &str, machine: &Machine) -> Self {
+        Self::new(
+            qemu.path.clone(),
+            machine.guest,
+            machine.accelerator,
+            image.to_owned(),
+            make(qemu, agent, machine),
+        )
     }
 
     /// What made the guest of a record, whatever netlab would make today; `None` if that was not
     /// noted down.
     pub fn of_guest(record: &Record) -> Option<Self> {
         let make = record.make.clone()?;
-        Some(Self::new(record.qemu.clone(), record.accelerator, record.image.clone(), make))
+        let Record { qemu, architecture, accelerator, image, .. } = record;
+        Some(Self::new(qemu.clone(), *architecture, *accelerator, image.clone(), make))
     }
 
-    fn new(qemu: PathBuf, accelerator: Accelerator, image: String, make: Make) -> Self {
+    fn new(
+        qemu: PathBuf,
+        architecture: Architecture,
+        accelerator: Accelerator,
+        image: String,
+        make: Make,
+    ) -> Self {
         let Make { qemu_version, qemu_modified, agent, machine } = make;
-        Self { qemu, qemu_version, qemu_modified, accelerator, image, agent, machine }
+        Self { qemu, qemu_version, qemu_modified, architecture, accelerator, image, agent, machine }
     }
 
     /// The first thing in which `now` differs.
@@ -149,7 +163,8 @@ fn fingerprint(machine: &Machine) -> String {
         initramfs: "initramfs".into(),
         serial_log: "serial".into(),
         memory: Memory::Private,
-        origin: Origin::Saved,
+        // Whose line has the kernel's arguments with any guest.
+        origin: Origin::Boot,
         instance,
         ..machine.clone()
     };
@@ -179,6 +194,21 @@ impl About {
             return Err(CheckpointError::TooNew { label, found, known });
         }
         serde_json::from_slice(text).map_err(corrupt)
+    }
+
+    /// Makes sure that the guest is of the architecture that was asked for, if any was: that is told
+    /// before an image of it is made.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Foreign`].
+    pub fn check_architecture(&self, wanted: Option<Architecture>) -> Result<(), CheckpointError> {
+        let then = self.maker.architecture;
+        let Some(now) = wanted.filter(|&wanted| wanted != then) else {
+            return Ok(());
+        };
+        let (then, now) = (then.to_string(), now.to_string());
+        let difference = Difference { part: Part::Architecture, then, now };
+        Err(CheckpointError::Foreign { label: self.label.clone(), difference })
     }
 
     /// Makes sure that the state fits to what is here.
@@ -214,7 +244,7 @@ pub(super) mod tests {
     use super::super::keys::tests::keys;
     use super::*;
     use crate::error::Hint;
-    use crate::platform::{Architecture, Platform};
+    use crate::platform::Platform;
     use crate::provider::qemu::command::Console;
 
     fn machine() -> Machine {
@@ -244,7 +274,7 @@ pub(super) mod tests {
     fn maker() -> Maker {
         let path = "/usr/bin/qemu".into();
         let qemu = Qemu { path, version: Version(7, 2, 0), modified: 1 };
-        Maker { agent: "a".repeat(64), ..Maker::of(&qemu, "image-1", &machine()) }
+        Maker::of(&qemu, "image-1", &"a".repeat(64), &machine())
     }
 
     pub fn about() -> About {
@@ -322,12 +352,30 @@ pub(super) mod tests {
         let label = "one".parse().unwrap();
         let whole = serde_json::to_vec(&about()).unwrap();
         assert_eq!(About::parse(&label, &whole).unwrap(), about());
-        let newer = About::parse(&label, br#"{"version":2,"more":1}"#).unwrap_err();
-        assert_eq!(newer.to_string(), "checkpoint `one` has version 2, this netlab reads up to 1");
+        let newer = About::parse(&label, br#"{"version":3,"more":1}"#).unwrap_err();
+        assert_eq!(newer.to_string(), "checkpoint `one` has version 3, this netlab reads up to 2");
         for broken in ["", "{", r#"{"version":1}"#] {
             let error = About::parse(&label, broken.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), "checkpoint `one` can't be read");
         }
         assert!(!format!("{:?}", about()).contains("secret"));
+        let mut older = serde_json::to_value(about()).unwrap();
+        older["maker"].as_object_mut().unwrap().remove("architecture");
+        let older = serde_json::to_vec(&older).unwrap();
+        assert_eq!(About::parse(&label, &older).unwrap(), about());
+    }
+
+    #[test]
+    fn another_architecture_is_told_before_anything_is_made_of_it() {
+        for wanted in [None, Some(Architecture::X86_64)] {
+            about().check_architecture(wanted).unwrap();
+        }
+        let error = about().check_architecture(Some(Architecture::Aarch64)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "checkpoint `one` is of another architecture (amd64, now it is arm64)"
+        );
+        let remove = "`netlab checkpoint --remove one` removes it";
+        assert_eq!(error.hint(), format!("leave out `--arch`, it was amd64\n{remove}"));
     }
 }

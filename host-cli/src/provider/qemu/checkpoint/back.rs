@@ -103,17 +103,18 @@ impl QemuProvider {
     ) -> Result<(About, Prepared), Error> {
         let shelf = self.shelf();
         let about = shelf.find(label)?;
+        about.check_architecture(self.options.architecture)?;
+        let guest = about.maker.architecture;
         reporter.emit(Event::PhaseStarted { phase: Phase::Image });
         let checked = about.clone();
         let verifying = blocking("verifying the checkpoint", move || Ok(shelf.verify(&checked)?));
         let (source, told) = (self.sources.image.clone(), reporter.clone());
-        let image = blocking("getting the image", move || source(&told));
-        let finding =
-            async { Ok(discover::discover(self.options.qemu.as_deref(), self.guest).await?) };
+        let image = blocking("getting the image", move || source(guest, &told));
+        let finding = async { Ok(discover::discover(self.options.qemu.as_deref(), guest).await?) };
         let (qemu, artifacts, ()) = tokio::try_join!(finding, image, verifying)?;
         let accelerator = self.options.accelerator.unwrap_or(about.maker.accelerator);
         let machine = self.machine(&qemu, &artifacts, accelerator, "");
-        about.check_fits(&Maker::of(&qemu, &artifacts.digest, &machine))?;
+        about.check_fits(&Maker::of(&qemu, &artifacts.digest, &artifacts.agent, &machine))?;
         let since_start = begun.elapsed();
         reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
         // It worked when the guest was saved, with this very QEMU.

@@ -139,6 +139,8 @@ pub enum Part {
     Image,
     /// The agent in it, and so netlab.
     Agent,
+    /// The guest's processor.
+    Architecture,
     /// What runs the guest's instructions.
     Accelerator,
     /// The machine's devices and sizes.
@@ -151,6 +153,7 @@ impl Part {
             Self::Qemu => "QEMU",
             Self::Image => "image",
             Self::Agent => "netlab",
+            Self::Architecture => "architecture",
             Self::Accelerator => "accelerator",
             Self::Machine => "machine",
         }
@@ -188,6 +191,7 @@ impl Hint for CheckpointError {
                     Part::Qemu => {
                         format!("name the QEMU that made it: `--qemu {}`", difference.then_path())
                     }
+                    Part::Architecture => format!("leave out `--arch`, it was {}", difference.then),
                     Part::Accelerator => format!("leave out `--accel`, it was {}", difference.then),
                     Part::Image | Part::Agent | Part::Machine => {
                         "bring it back with the netlab that made it".to_owned()

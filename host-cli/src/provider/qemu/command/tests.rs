@@ -113,9 +113,13 @@ fn processor_and_accelerator_fit_each_host() {
         (Macos, X86_64, Hvf, new, Q35, "hvf", "host,-pdpe1gb,-avx512vl"),
         (Macos, Aarch64, Hvf, new, "virt,gic-version=3", "hvf", "host"),
         (Macos, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
+        (Macos, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
         (Windows, X86_64, Whpx, old, Q35, "whpx,kernel-irqchip=off", "qemu64"),
         (Windows, X86_64, Whpx, new, Q35, "whpx", "qemu64"),
         (Windows, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
+        (Windows, Aarch64, Whpx, old, "virt", "whpx", "host"),
+        (Windows, Aarch64, Whpx, new, "virt", "whpx", "host"),
+        (Windows, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
     ];
     for (platform, processor, accelerator, version, board, accel, cpu) in rows {
         let machine = Machine { version, ..machine(platform, processor, accelerator) };
@@ -210,6 +214,18 @@ fn memory_is_where_it_was_asked_for_and_always_called_the_same() {
         assert_eq!(value(&arguments, "-object"), expected);
         assert_eq!(value(&arguments, "-incoming"), "defer");
     }
+}
+
+#[test]
+fn a_saved_arm_guest_is_given_no_kernel_and_a_saved_x86_guest_is() {
+    let has_kernel = |guest, origin| {
+        let machine = Machine { origin, ..machine(Platform::Linux, guest, Accelerator::Tcg) };
+        let arguments = machine.arguments();
+        ["-kernel", "-initrd", "-append"].map(|option| arguments.iter().any(|word| word == option))
+    };
+    assert_eq!(has_kernel(Architecture::X86_64, Origin::Saved), [true; 3]);
+    assert_eq!(has_kernel(Architecture::Aarch64, Origin::Boot), [true; 3]);
+    assert_eq!(has_kernel(Architecture::Aarch64, Origin::Saved), [false; 3]);
 }
 
 #[test]
