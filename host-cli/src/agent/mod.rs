@@ -8,3 +8,4 @@ mod ship;
 
 pub use binary::AGENT_SHA256;
 pub use session::Session;
+pub use ship::remove;

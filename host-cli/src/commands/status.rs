@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::group;
 use crate::instance::Name;
-use crate::provider::Status;
+use crate::provider::{Status, Tier};
 use crate::report::print;
 use crate::ssh::Connection;
 
@@ -25,7 +25,7 @@ struct Row {
     up: bool,
     address: Option<String>,
     accelerator: Option<String>,
-    /// How it was started.
+    /// How netlab started it, if it did.
     start: Option<&'static str>,
     /// Id of a lab that stands in the guest.
     lab: Option<String>,
@@ -85,8 +85,8 @@ async fn row(context: &Context) -> Result<Row, Error> {
     if let Status::Up(endpoint) = status {
         row.up = true;
         row.address = Some(endpoint.address.to_string());
-        row.accelerator = Some(endpoint.accelerator.clone());
-        row.start = Some(endpoint.tier.name());
+        row.accelerator.clone_from(&endpoint.accelerator);
+        row.start = endpoint.tier.map(Tier::name);
         let hello = async {
             let session = Session::open(&Connection::open(&endpoint).await?).await?;
             Ok::<_, Error>(session.hello().clone())

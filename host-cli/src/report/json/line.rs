@@ -36,8 +36,8 @@ pub(super) enum Body<'a> {
     Ready {
         name: &'a str,
         attached: bool,
-        accelerator: &'a str,
-        start: &'a str,
+        accelerator: Option<&'a str>,
+        start: Option<&'a str>,
         address: &'a str,
         millis: u64,
     },
