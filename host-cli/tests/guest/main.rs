@@ -21,6 +21,7 @@ mod faults;
 mod fresh;
 mod group;
 mod leftovers;
+mod lent;
 mod running;
 mod templates;
 mod terminal;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 11] = [
+    let groups: [(&str, &[(&str, Body)]); 12] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
+        ("lent", lent::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
     ];
