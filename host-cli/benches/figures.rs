@@ -194,7 +194,9 @@ fn sizes(netlab: &Netlab) -> Outcome<()> {
     }
     size("image on disk", all);
     let part = |name: &str| Ok::<_, std::io::Error>(fs::metadata(folder.join(name))?.len());
-    let distributed = part("vmlinuz")? + part("initramfs")? + part("root.squashfs")?;
+    // An amd64 kernel is booted unpacked, and an arm64 one as it is kept.
+    let kernel = if folder.join("vmlinuz").exists() { "vmlinuz" } else { "Image.gz" };
+    let distributed = part(kernel)? + part("initramfs")? + part("root.squashfs")?;
     size("kernel, initramfs and root, distributed", distributed);
     let agent = netlab.command(&["exec", "--", "sh", "-c", "cat /run/netlab/bin/* | wc -c"]);
     size("agent", agent_size(netlab, agent)?);
@@ -202,7 +204,7 @@ fn sizes(netlab: &Netlab) -> Outcome<()> {
     let debs: Result<Vec<u64>, std::io::Error> =
         debs.map(|entry| Ok(entry?.metadata()?.len())).collect();
     size("packages downloaded", debs?.iter().sum());
-    size("netlab with both guest binaries", fs::metadata(env!("CARGO_BIN_EXE_netlab"))?.len());
+    size("netlab, the guests' programs in it", fs::metadata(env!("CARGO_BIN_EXE_netlab"))?.len());
     Ok(())
 }
 

@@ -53,6 +53,17 @@ fn a_qemu_that_is_not_where_it_was_named_is_told_before_anything_starts() {
 }
 
 #[test]
+fn an_architecture_and_a_qemu_for_it_are_checked_before_anything_starts() {
+    let netlab = Netlab::new();
+    netlab.run(["up", "--arch", "sparc"]).exit(2).complains(&["`sparc` is none of amd64, arm64"]);
+    let qemu = netlab.lab("qemu-system-x86_64", "");
+    let words = ["demo", "1", "--arch", "arm64", "--qemu"].map(AsRef::as_ref);
+    let outcome = netlab.run(words.into_iter().chain([qemu.as_os_str()]));
+    outcome.exit(2).complains(&["runs amd64 guests, wanted is arm64", "`qemu-system-aarch64`"]);
+    assert!(!netlab.home().join("i").exists());
+}
+
+#[test]
 fn verbs_that_need_a_guest_say_how_to_start_one() {
     let netlab = Netlab::new();
     for words in [&["exec", "--", "true"][..], &["shell"], &["ssh-config"], &["reset"]] {

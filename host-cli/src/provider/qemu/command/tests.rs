@@ -99,6 +99,24 @@ chardev=control,mode=control"
 }
 
 #[test]
+fn an_arm64_instance_differs_in_board_processor_and_console_only() {
+    let arguments = |guest| {
+        let machine = machine(Platform::Linux, guest, Accelerator::Tcg);
+        Machine { instance: Some(instance()), ..machine }.arguments()
+    };
+    let (amd64, arm64) = (arguments(Architecture::X86_64), arguments(Architecture::Aarch64));
+    assert_eq!(amd64.len(), arm64.len());
+    let differing: Vec<_> = amd64.iter().zip(&arm64).filter(|(one, other)| one != other).collect();
+    let append = "panic=-1 cryptomgr.notests mitigations=off init_on_alloc=0";
+    let expected = [
+        (format!("{Q35},memory-backend=ram"), "virt,memory-backend=ram".to_owned()),
+        ("qemu64,+rdrand".to_owned(), "cortex-a57".to_owned()),
+        (format!("console=ttyS0 quiet {append}"), format!("console=ttyAMA0 quiet {append}")),
+    ];
+    assert_eq!(differing, expected.iter().map(|(one, other)| (one, other)).collect::<Vec<_>>());
+}
+
+#[test]
 fn processor_and_accelerator_fit_each_host() {
     use Accelerator::{Hvf, Kvm, Tcg, Whpx};
     use Architecture::{Aarch64, X86_64};
