@@ -83,8 +83,7 @@ pub async fn refuse_existing(plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-/// Says whether a program of this name is in `PATH`.
-pub fn is_command(name: &str) -> bool {
+fn is_command(name: &str) -> bool {
     split_paths(OsStr::new(exec::PATH)).any(|folder| {
         let metadata = fs::metadata(folder.join(name));
         metadata.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)

@@ -245,7 +245,7 @@ impl Session {
             }
             Request::Rehearse => {
                 service::start_all().await?;
-                rehearsal::run().await?;
+                rehearsal::run().await;
                 self.outbox.send(Event::Served).await;
             }
         }

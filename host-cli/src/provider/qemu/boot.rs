@@ -159,10 +159,9 @@ impl Start<'_> {
                 // connection whether or not anybody is behind it.
                 (Report::Ready, None | Some(Who::Nobody)) | (Report::Awake, Some(Who::Itself)) => {
                     // The time that came with the secrets is as old as they took to arrive.
-                    return match timeout_at(self.deadline(progress), channel.set_clock()).await {
-                        Ok(set) => set.map(|()| port).map_err(|error| broken(progress, &error)),
-                        Err(_) => Err(self.stalled(progress)),
-                    };
+                    let set = channel.set_clock(self.reporter).await;
+                    set.map_err(|error| broken(progress, &error))?;
+                    return Ok(port);
                 }
                 // What was true when the guest was saved is told to each new host.
                 (Report::NeedSecrets, Some(_))

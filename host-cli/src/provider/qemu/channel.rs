@@ -5,15 +5,19 @@ use std::time::{Duration, SystemTime};
 use netlab_protocol::boot::{Order, Report};
 use netlab_protocol::{Decoder, FrameError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::platform::{self, Connection};
+use crate::report::{Event, Reporter};
 
 /// How late the guest's clock may be: an order and its answer that take no longer are good enough.
 const CLOCK_WITHIN: Duration = Duration::from_millis(20);
 
 /// How often the clock is set on a host that is too busy for that.
 const CLOCK_TRIES: usize = 5;
+
+/// How long a guest that runs may take to set its clock: milliseconds, unless it is very busy.
+const CLOCK_SET_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the boot channel can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +69,26 @@ impl BootChannel {
         }
     }
 
-    /// Sets the guest's clock, again as long as it may have come too late. The first time, a guest
-    /// under emulation has the code for it yet to translate.
+    /// Sets the guest's clock. That of one which is too busy to listen is left, and `reporter` told:
+    /// it can still be worked in.
     ///
     /// # Errors
     /// [`ChannelError`].
-    pub async fn set_clock(&mut self) -> Result<(), ChannelError> {
+    pub async fn set_clock(&mut self, reporter: &Reporter) -> Result<(), ChannelError> {
+        let Ok(set) = timeout(CLOCK_SET_WITHIN, self.set_clock_in_time()).await else {
+            let seconds = CLOCK_SET_WITHIN.as_secs();
+            let text = format!(
+                "the guest's clock was not set: its init did not answer within {seconds} s"
+            );
+            reporter.emit(Event::Note { text });
+            return Ok(());
+        };
+        set
+    }
+
+    /// Sets the clock again as long as it may have come too late. The first time, a guest under
+    /// emulation has the code for it yet to translate.
+    async fn set_clock_in_time(&mut self) -> Result<(), ChannelError> {
         for _ in 0..CLOCK_TRIES {
             let sent = Instant::now();
             self.order(&Order::SetClock { unix_nanos: unix_nanos() }).await?;

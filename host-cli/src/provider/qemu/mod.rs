@@ -38,7 +38,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use netlab_images::Image;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
@@ -69,9 +69,6 @@ const DOWN_WAITS: Duration = Duration::from_secs(3);
 
 /// How long `status` does: it only looks.
 const STATUS_WAITS: Duration = Duration::from_millis(300);
-
-/// How long a guest that runs may take to set its clock: milliseconds, unless it is very busy.
-const CLOCK_SET_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the user chose on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -213,9 +210,8 @@ impl QemuProvider {
         record: &Record,
         port: u16,
         reporter: &Reporter,
-    ) -> Result<Endpoint, Error> {
+    ) -> Result<Endpoint, QemuError> {
         const ASKING: &str = "can't ask QEMU whether the guest runs";
-        self.check_architecture(record)?;
         // A named pipe has had its one client.
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
             let failed = |source| QemuError::Control { doing: ASKING, source };
@@ -225,7 +221,7 @@ impl QemuProvider {
                 "running" => {}
                 // We have the lock, so nobody is saving it: whoever was has been killed.
                 "postmigrate" | "paused" => client.go_on().await.map_err(failed)?,
-                _ => return Err(QemuError::NotRunning { status }.into()),
+                _ => return Err(QemuError::NotRunning { status }),
             }
             drop(client);
             self.set_clock(reporter).await?;
@@ -240,23 +236,13 @@ impl QemuProvider {
         client.map_err(|source| QemuError::Control { doing, source })
     }
 
-    /// Tells a guest that runs the time. One that is too busy to listen can still be worked in.
+    /// Tells a guest that runs the time.
     async fn set_clock(&self, reporter: &Reporter) -> Result<(), QemuError> {
         let broken = |problem| QemuError::Channel { phase: Phase::Network, problem };
         let address = self.paths.boot_channel(Platform::HOST);
         let channel = BootChannel::connect(&address).await;
         let mut channel = channel.map_err(|error| broken(error.to_string()))?;
-        match timeout(CLOCK_SET_WITHIN, channel.set_clock()).await {
-            Ok(set) => set.map_err(|error| broken(error.to_string())),
-            Err(_) => {
-                let seconds = CLOCK_SET_WITHIN.as_secs();
-                let text = format!(
-                    "the guest's clock was not set: its init did not answer within {seconds} s"
-                );
-                reporter.emit(Event::Note { text });
-                Ok(())
-            }
-        }
+        channel.set_clock(reporter).await.map_err(|error| broken(error.to_string()))
     }
 
     fn endpoint(&self, record: &Record, port: u16, attached: bool) -> Endpoint {
@@ -295,10 +281,12 @@ impl Provider for QemuProvider {
             let State::Up { record, process, port } = state else {
                 break;
             };
+            self.check_architecture(&record)?;
             match self.attach(&record, port, reporter).await {
                 // A process that was killed still has its pid, and its sockets, while it ends.
-                Err(_) if process::is_ending(&process).await => {}
-                attached => return attached,
+                Err(QemuError::Control { .. } | QemuError::Channel { .. })
+                    if process::is_ending(&process).await => {}
+                attached => return Ok(attached?),
             }
         }
         room::check(self.paths.folder())?;
