@@ -46,7 +46,7 @@ impl Lab {
             });
         }
         needs::meet(&plan.needs).await?;
-        needs::refuse_existing(&plan)?;
+        needs::refuse_existing(&plan).await?;
         let ledger = Ledger::new(&plan);
         ledger.write()?;
         // The last thing that can fail: a ledger left alone would speak of a lab that never was.

@@ -47,7 +47,8 @@ pub struct Ledger {
     pub namespaces: Vec<String>,
     /// Files that the lab's file announces.
     pub files: Vec<String>,
-    /// Folders with `/etc` files for those namespaces, but for such as were there before.
+    /// Folders with `/etc` files for those namespaces, and the one that they are in, but for such as
+    /// were there before.
     pub etc_folders: Vec<PathBuf>,
     /// What steps that are over have made and is still there.
     made: Inventory,
@@ -108,13 +109,16 @@ impl Inventory {
 impl Ledger {
     /// Begins a ledger for a plan.
     pub fn new(plan: &Plan) -> Self {
-        let etc_folder = |name: &String| Path::new(netns::ETC_FOLDER).join(name);
+        let all = Path::new(netns::ETC_FOLDER);
+        let etc_folder = |name: &String| all.join(name);
+        // The folder of all of them last: it goes if nobody else has put anything into it.
+        let etc_folders = plan.namespaces.iter().map(etc_folder).chain([all.to_owned()]);
         Self {
             version: VERSION,
             lab: plan.lab.clone(),
             namespaces: plan.namespaces.clone(),
             files: plan.files.clone(),
-            etc_folders: plan.namespaces.iter().map(etc_folder).filter(|it| !it.exists()).collect(),
+            etc_folders: etc_folders.filter(|it| !it.exists()).collect(),
             made: Inventory::default(),
             before_step: None,
         }

@@ -8,12 +8,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use netlab_protocol::plan::Needs;
-use netlab_protocol::{Failure, Plan};
+use netlab_protocol::{Failure, Place, Plan};
 
 use crate::error::Error;
 use crate::exec;
+use crate::netlink::Netlink;
 use crate::netns;
+use crate::process;
 use crate::service;
+use crate::switch;
 
 /// How long a kernel module may take to load.
 const MODULE_LIMIT: Duration = Duration::from_secs(20);
@@ -48,15 +51,30 @@ pub async fn load(module: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a plan whose namespaces or files exist: they are not ours to touch.
+/// Refuses a plan whose namespaces, interfaces, processes or files exist: they are not ours to touch.
 ///
 /// # Errors
-/// [`Failure::Exists`], which names the first.
-pub fn refuse_existing(plan: &Plan) -> Result<(), Failure> {
+/// [`Failure::Exists`], which names the first; what looking for them may say.
+pub async fn refuse_existing(plan: &Plan) -> Result<(), Failure> {
     let exists = |what| Failure::Exists { what };
     let there = netns::names()?;
     if let Some(name) = plan.namespaces.iter().find(|name| there.contains(name)) {
         return Err(exists(format!("namespace `{name}`")));
+    }
+    let links = Netlink::open(&Place::Root).await?.links().await?;
+    // A bridge whose switch is at rest has no interface.
+    let bridges =
+        if plan.interfaces.is_empty() { Vec::new() } else { switch::bridge_names().await? };
+    for name in &plan.interfaces {
+        if bridges.contains(name) {
+            return Err(exists(format!("bridge `{name}`")));
+        }
+        if links.iter().any(|link| link.name == *name) {
+            return Err(exists(format!("interface `{name}`")));
+        }
+    }
+    if let Some((pid, name)) = process::named(&plan.processes)? {
+        return Err(exists(format!("process `{name}` (pid {pid})")));
     }
     // A dangling link exists too, hence not `Path::exists`.
     match plan.files.iter().find(|file| fs::symlink_metadata(file).is_ok()) {

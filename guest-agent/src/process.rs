@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+
+use crate::error::Error;
 
 /// What the agent wants to know of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,27 @@ pub fn read(pid: u32) -> Option<Process> {
 /// Reads several, leaving out those that are gone.
 pub fn read_all(pids: &[u32]) -> BTreeMap<u32, Process> {
     pids.iter().filter_map(|&pid| Some((pid, read(pid)?))).collect()
+}
+
+/// Finds a process that has one of these names.
+///
+/// # Errors
+/// [`Error::File`] if the processes can't be listed.
+pub fn named(names: &[String]) -> Result<Option<(u32, String)>, Error> {
+    let folder = Path::new("/proc");
+    if names.is_empty() {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(folder).map_err(Error::file("list", folder))? {
+        let entry = entry.map_err(Error::file("list", folder))?;
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some((pid, process)) = pid.and_then(|pid| Some((pid, read(pid)?)))
+            && names.contains(&process.name)
+        {
+            return Ok(Some((pid, process.name)));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the process that does the work: from `first` down as long as each has one child.

@@ -75,7 +75,12 @@ pub async fn remove(ledger: &Ledger) -> Removal {
         removal.note(format!("namespace `{name}`"), remove_namespace(&path));
     }
     for folder in &ledger.etc_folders {
-        removal.note(format!("folder `{}`", folder.display()), remove_path(folder));
+        let removed = if folder == Path::new(netns::ETC_FOLDER) {
+            remove_empty(folder)
+        } else {
+            remove_path(folder)
+        };
+        removal.note(format!("folder `{}`", folder.display()), removed);
     }
     for file in ledger.files.iter().rev() {
         removal.note(format!("file `{file}`"), remove_path(Path::new(file)));
@@ -141,6 +146,19 @@ fn remove_namespace(path: &Path) -> Result<bool, Error> {
         Ok(()) | Err(Errno::EINVAL) => remove_path(path),
         Err(Errno::ENOENT) => Ok(false),
         Err(errno) => Err(Error::file("unmount", path)(errno.into())),
+    }
+}
+
+/// Removes a folder that nothing is in; says whether it did.
+fn remove_empty(path: &Path) -> Result<bool, Error> {
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(Error::file("remove", path)(error)),
     }
 }
 

@@ -9,11 +9,14 @@ use netlab_protocol::Plan;
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::Error;
-use crate::provider::Provider;
 use crate::provider::checkpoint::{Back, Checkpoint, Forget, Label, Occasion, Wanted};
+use crate::provider::{Machine, Provider};
 use crate::report::{Event, Renderer, Reporter};
 use crate::run::{History, RunError};
 use crate::ssh::Connection;
+
+/// The verb that saves a guest.
+const SAVES: &str = "checkpoint";
 
 /// The saved states of the guest before the steps of one plan.
 pub struct Checkpoints {
@@ -43,10 +46,12 @@ impl Checkpoints {
             plan: blake3::hash(&text).to_hex().to_string(),
             numbers: numbers.collect(),
         };
-        for checkpoint in checkpoints.provider.checkpoints()? {
-            let is_a_steps = matches!(checkpoint.occasion, Some(Occasion::Step { .. }));
-            if is_a_steps && checkpoints.step_of(&checkpoint).is_none() {
-                checkpoints.provider.forget(&Forget::One(checkpoint.label)).await?;
+        if let Some(emulator) = checkpoints.provider.machine().emulator() {
+            for checkpoint in emulator.checkpoints()? {
+                let is_a_steps = matches!(checkpoint.occasion, Some(Occasion::Step { .. }));
+                if is_a_steps && checkpoints.step_of(&checkpoint).is_none() {
+                    emulator.forget(&Forget::One(checkpoint.label)).await?;
+                }
             }
         }
         Ok(checkpoints)
@@ -57,7 +62,10 @@ impl Checkpoints {
     /// # Errors
     /// A file that can't be removed.
     pub async fn forget(&self) -> Result<(), Error> {
-        self.provider.forget(&Forget::Steps).await.map(drop)
+        match self.provider.machine().emulator() {
+            Some(emulator) => emulator.forget(&Forget::Steps).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The step before which a checkpoint was made, if it is of this plan.
@@ -73,7 +81,7 @@ impl Checkpoints {
     /// The label of the one before a step.
     fn find(&self, step: u32) -> Option<Label> {
         // What can't be listed can't be gone back to, and why is said by whoever saves next.
-        let checkpoints = self.provider.checkpoints().unwrap_or_default();
+        let checkpoints = self.provider.machine().emulator()?.checkpoints().unwrap_or_default();
         let wanted = checkpoints.into_iter().find(|it| self.step_of(it) == Some(step));
         wanted.map(|checkpoint| checkpoint.label)
     }
@@ -88,7 +96,8 @@ impl History for Checkpoints {
     async fn save(&mut self, step: u32) -> Result<(), Error> {
         let (lab, plan, number) = (self.lab.clone(), self.plan.clone(), self.number(step));
         let wanted = Wanted::Step { lab, plan, step, number };
-        self.provider.save(wanted, &self.reporter).await.map(drop)
+        let emulator = self.provider.machine().own(SAVES)?;
+        emulator.save(wanted, &self.reporter).await.map(drop)
     }
 
     fn has(&self, step: u32) -> bool {
@@ -99,13 +108,17 @@ impl History for Checkpoints {
         let label = self.find(step).ok_or_else(|| RunError::Unsaved {
             why: "the guest was not saved before that step".to_owned(),
         })?;
-        let Back { endpoint, .. } = self.provider.back(Some(&label), &self.reporter).await?;
+        let emulator = self.provider.machine().own(SAVES)?;
+        let Back { endpoint, .. } = emulator.back(Some(&label), &self.reporter).await?;
         let connection = Connection::open(&endpoint).await?;
         Ok(Session::open(&connection, endpoint.architecture).await?)
     }
 
     fn unavailable(&self) -> Option<String> {
-        self.provider.unsavable()
+        match self.provider.machine() {
+            Machine::Own(emulator) => emulator.unsavable(),
+            Machine::Lent { .. } => Some("this machine is yours, and stays as it is".to_owned()),
+        }
     }
 }
 

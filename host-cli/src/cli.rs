@@ -44,6 +44,15 @@ pub struct Options {
         value_name = "NAME"
     )]
     pub name: String,
+    /// How to come by the machine, instead of what the instance has, or QEMU
+    #[arg(long, global = true, env = "NETLAB_PROVIDER", value_name = "HOW")]
+    pub provider: Option<crate::provider::Kind>,
+    /// With `--provider ssh`: the machine, as for `ssh`: a host of your configuration, or user@address
+    #[arg(long, global = true, env = "NETLAB_HOST", value_name = "HOST")]
+    pub host: Option<String>,
+    /// With `--host`: the SSH configuration to use instead of your own, as for `ssh -F`
+    #[arg(long, global = true, env = "NETLAB_SSH_CONFIG", value_name = "FILE")]
+    pub ssh_config: Option<std::path::PathBuf>,
     /// Print JSON lines on standard output instead of text
     #[arg(long, global = true)]
     pub json: bool,

@@ -5,6 +5,7 @@ use crate::cli::Options;
 use crate::error::Error;
 use crate::instance::{Home, InstancePaths, Name};
 use crate::platform::Architecture;
+use crate::provider::ssh::Target;
 use crate::provider::{self, Provider};
 use crate::report::{Reporter, Terminal};
 
@@ -28,7 +29,13 @@ impl Context {
     ///
     /// # Errors
     /// No place for netlab's files can be found.
-    pub fn new(options: Options, cancel: Cancel, reporter: Reporter) -> Result<Self, Error> {
+    pub fn new(mut options: Options, cancel: Cancel, reporter: Reporter) -> Result<Self, Error> {
+        // A machine of the user's has a name of its own unless it is given one.
+        if let (Some(host), Name::DEFAULT) = (&options.host, options.name.as_str())
+            && let Some(name) = Target::instance_name(host)
+        {
+            options.name = name.into();
+        }
         let terminal = Terminal::detect();
         Ok(Self { home: Home::from_environment()?, options, terminal, reporter, cancel })
     }
@@ -63,8 +70,8 @@ impl Context {
     /// The provider of the instance that `--name` names.
     ///
     /// # Errors
-    /// A name that can't be one.
+    /// A name that can't be one, or that is another machine's than the options say.
     pub fn provider(&self) -> Result<Box<dyn Provider>, Error> {
-        Ok(provider::open(self, &self.name()?))
+        provider::open(self, &self.name()?)
     }
 }

@@ -79,10 +79,16 @@ pub struct Fresh {
 pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
     let paths = context.paths()?;
     let (mut lock, mut used) = (None, Use::Clean);
+    let is_ours = context.provider()?.machine().emulator().is_some();
     // Without a folder there is no guest; its start makes the folder.
     if paths.folder().exists() {
         lock = Some(LabLock::acquire(&paths).await?);
-        used = in_use(context).await?;
+        // A machine of the user's is never swapped, so its state is nobody's question.
+        used = if is_ours { in_use(context).await? } else { Use::Clean };
+    }
+    if reset && !is_ours {
+        let text = "this machine is yours, so it stays as it is: only labs are cleared away";
+        context.reporter.emit(Event::Note { text: text.to_owned() });
     }
     let interactive = context.terminal.is_interactive() && !context.options.json;
     let wish = Wish { reset, yes: context.options.yes, can_ask: interactive };
@@ -121,7 +127,7 @@ pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
     };
     usage::mark_lab(&paths)?;
     // The user may have begun to work in it meanwhile.
-    let may_go = has_consent || Use::of(&paths)? != Use::Own;
+    let may_go = is_ours && (has_consent || Use::of(&paths)? != Use::Own);
     Ok(Fresh { guest, lock, may_go })
 }
 
@@ -133,7 +139,8 @@ pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
 pub async fn swap(context: &Context, expendable: Expendable) -> Result<Option<Guest>, Error> {
     let begun = Instant::now();
     let provider = context.provider()?;
-    match provider.swap(expendable, &context.cancel, &context.reporter).await? {
+    let Some(emulator) = provider.machine().emulator() else { return Ok(None) };
+    match emulator.swap(expendable, &context.cancel, &context.reporter).await? {
         Some(endpoint) => Guest::reach(context, endpoint, begun).await.map(Some),
         None => Ok(None),
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use netlab_protocol::{Event as GuestEvent, Request};
 
 use crate::agent::Session;
+use crate::cli::Options;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::instance::{Name, usage};
@@ -27,13 +28,18 @@ pub struct Guest {
 pub struct NotUp {
     /// Name of the instance.
     pub name: String,
+    /// The machine of the user's that it is for, if one was named.
+    pub host: Option<String>,
 }
 
 impl Hint for NotUp {
     fn hint(&self) -> String {
-        match self.name.as_str() {
-            Name::DEFAULT => "start it with `netlab up`".to_owned(),
-            name => format!("start it with `netlab --name {name} up`"),
+        match (self.name.as_str(), &self.host) {
+            (_, Some(host)) => {
+                format!("begin with `netlab --provider ssh --host {host} up`, which looks at it")
+            }
+            (Name::DEFAULT, None) => "start it with `netlab up`".to_owned(),
+            (name, None) => format!("start it with `netlab --name {name} up`"),
         }
     }
 
@@ -102,7 +108,10 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
             OtherArchitecture::check(name, *architecture, context.options.arch)?;
             Ok(endpoint)
         }
-        Status::Down => Err(NotUp { name: context.options.name.clone() }.into()),
+        Status::Down => {
+            let Options { name, host, .. } = &context.options;
+            Err(NotUp { name: name.clone(), host: host.clone() }.into())
+        }
     }
 }
 

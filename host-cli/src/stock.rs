@@ -77,7 +77,9 @@ pub fn list(context: &Context) -> Result<Vec<Item>, Error> {
         items.push(half_made(unfinished));
     }
     for name in provider::saved_instances(&context.home)? {
-        for checkpoint in provider::open(context, &name).checkpoints()? {
+        let provider = provider::open(context, &name)?;
+        let Some(emulator) = provider.machine().emulator() else { continue };
+        for checkpoint in emulator.checkpoints()? {
             items.push(Item {
                 kind: Kind::Checkpoint,
                 name: format!("{name} {}", checkpoint.label),

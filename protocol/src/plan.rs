@@ -19,6 +19,12 @@ pub struct Plan {
     /// Files and folders outside the lab's own folder that the lab makes, absolute; they are
     /// removed at the end, and refused by name if they exist before.
     pub files: Vec<String>,
+    /// Interfaces and bridges that the lab makes in the guest's first namespace. One that exists
+    /// before the lab starts is refused by name; at the end what the lab has really made is removed.
+    pub interfaces: Vec<String>,
+    /// Names of programs that the lab starts and may end by name. One that runs before the lab
+    /// starts is refused, since it would be ended too.
+    pub processes: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values, by name without the `$`.

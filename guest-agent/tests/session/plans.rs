@@ -10,6 +10,8 @@ pub fn plan(namespaces: &[&str], steps: Vec<Step>) -> Plan {
         lab: "test".to_owned(),
         namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(),
         files: Vec::new(),
+        interfaces: Vec::new(),
+        processes: Vec::new(),
         needs: Needs::default(),
         values: [("SUBNET".to_owned(), "10.0.0".to_owned())].into(),
         steps,

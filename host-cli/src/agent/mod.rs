@@ -7,3 +7,4 @@ mod session;
 mod ship;
 
 pub use session::Session;
+pub use ship::remove;

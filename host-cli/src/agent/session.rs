@@ -15,6 +15,9 @@ use crate::ssh::{Channel, Connection, Piece};
 /// Deadline for shipping the agent and its hello: together 0.3 s under emulation.
 const HELLO_LIMIT: Duration = Duration::from_secs(20);
 
+/// The same for a machine that is reached over a network: 2.5 MB at 20 kB a second.
+const LENT_HELLO_LIMIT: Duration = Duration::from_secs(120);
+
 /// Bytes of the agent's standard error that are kept for an error's message.
 const KEPT_WORDS: usize = 2048;
 
@@ -31,11 +34,14 @@ impl Session {
     /// The agent could not be shipped or started, or it is of another build.
     pub async fn open(connection: &Connection, guest: Architecture) -> Result<Self, SessionError> {
         let binaries = binary::of(guest)?;
-        let deadline = Instant::now() + HELLO_LIMIT;
+        let limit = if connection.is_lent() { LENT_HELLO_LIMIT } else { HELLO_LIMIT };
+        let deadline = Instant::now() + limit;
         let shipped = ship(connection, binaries.agent, binaries.agent_sha256);
         match timeout_at(deadline, shipped).await {
-            Ok(started) => Self::greet(started?, env!("CARGO_PKG_VERSION"), deadline).await,
-            Err(_) => Err(SessionError::NoHello { limit: HELLO_LIMIT, words: String::new() }),
+            Ok(started) => {
+                Self::greet(started?, env!("CARGO_PKG_VERSION"), (deadline, limit)).await
+            }
+            Err(_) => Err(SessionError::NoHello { limit, words: String::new() }),
         }
     }
 
@@ -68,6 +74,18 @@ impl Session {
         self.wire.message().await
     }
 
+    /// Ends the session, and waits until the agent has written its last word and is gone.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn end(mut self) -> Result<(), SessionError> {
+        self.wire.channel.outgoing.end().await?;
+        while let Some(piece) = self.wire.channel.incoming.next().await {
+            self.wire.take(piece);
+        }
+        Ok(())
+    }
+
     /// Makes the error for an event that is no answer to what was asked.
     pub fn unexpected(&self, doing: &str, event: &Event) -> SessionError {
         // The kind is enough: the rest may be a whole plan's output.
@@ -80,7 +98,7 @@ impl Session {
     async fn greet(
         started: Started,
         host_version: &str,
-        deadline: Instant,
+        (deadline, limit): (Instant, Duration),
     ) -> Result<Self, SessionError> {
         let Started { channel, stdout, stderr } = started;
         let mut decoder = Decoder::default();
@@ -88,7 +106,7 @@ impl Session {
         let doing = "starting it".to_owned();
         let mut wire = Wire { channel, decoder, stderr, doing, status: None };
         let Ok(hello) = timeout_at(deadline, wire.message::<Hello>()).await else {
-            return Err(SessionError::NoHello { limit: HELLO_LIMIT, words: wire.words() });
+            return Err(SessionError::NoHello { limit, words: wire.words() });
         };
         let hello = hello?.accept(host_version)?;
         wire.doing = "waiting for it".to_owned();
@@ -204,7 +222,7 @@ mod tests {
         guest.agent = [answer, &said].concat();
         let connection = connect(&guest).await?;
         let started = ship(&connection, b"program", "cafe").await?;
-        Session::greet(started, "0.1.0", Instant::now() + HELLO_LIMIT).await
+        Session::greet(started, "0.1.0", (Instant::now() + HELLO_LIMIT, HELLO_LIMIT)).await
     }
 
     async fn refusal(answer: &[u8], said: Vec<u8>) -> SessionError {

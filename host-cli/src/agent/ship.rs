@@ -7,6 +7,13 @@ use crate::ssh::{Channel, Connection, Piece, SshError};
 /// Folder in the guest's memory that holds an agent for each build, by its hash.
 const FOLDER: &str = "/run/netlab/bin";
 
+/// The same on a machine of the user's, on disk: most distributions let nothing under `/run` be run.
+const LENT_FOLDER: &str = "/var/lib/netlab/bin";
+
+/// Removes the agents of all builds, and what they wrote. The lock stays: whoever waits for it has it
+/// open, and a new one would be another. It is empty, lies in memory, and goes with the next boot.
+const REMOVE: &str = "rm -rf /var/lib/netlab /run/netlab/agent.log";
+
 /// Bytes that are sent at once: a few packets of SSH.
 const CHUNK_BYTES: usize = 128 * 1024;
 
@@ -38,7 +45,8 @@ pub async fn ship(
     agent: &[u8],
     hash: &str,
 ) -> Result<Started, SessionError> {
-    let script = script(hash, agent.len());
+    let folder = if connection.is_lent() { LENT_FOLDER } else { FOLDER };
+    let script = script(folder, hash, agent.len());
     let channel = connection.exec(&script).await?;
     let mut started = Started { channel, stdout: Vec::new(), stderr: Vec::new() };
     let answer = started.answer().await?;
@@ -55,6 +63,19 @@ pub async fn ship(
         return Err(started.failed(problem));
     }
     Ok(started)
+}
+
+/// Removes the agent from a machine of the user's on which no lab stands.
+///
+/// # Errors
+/// [`SessionError::Ship`] if it is still there, or a lost connection.
+pub async fn remove(connection: &Connection) -> Result<(), SessionError> {
+    let left = connection.output(&format!("{REMOVE}; ls -d /var/lib/netlab 2>/dev/null")).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let problem = "it could not be removed from `/var/lib/netlab`".to_owned();
+    Err(SessionError::Ship { problem, words: String::new() })
 }
 
 impl Started {
@@ -99,11 +120,11 @@ impl Started {
 
 /// Returns the shell line. The file is moved into place only when it is whole, so a connection
 /// that breaks leaves none that a later session would start.
-fn script(hash: &str, size: usize) -> String {
+fn script(folder: &str, hash: &str, size: usize) -> String {
     let script = format!(
-        "set -eu; umask 077; agent={FOLDER}/{hash}; new=$agent.$$
+        "set -eu; umask 077; agent={folder}/{hash}; new=$agent.$$
 if [ -x $agent ]; then echo have; else
-  echo need; [ -d {FOLDER} ] || mkdir -p {FOLDER}; trap 'rm -f $new' EXIT
+  echo need; [ -d {folder} ] || mkdir -p {folder}; trap 'rm -f $new' EXIT
   head -c {size} >$new
   read -r end || :; if [ \"$end\" != {END} ]; then echo \"the agent came in part\" >&2; exit 1; fi
   chmod 700 $new; mv $new $agent
@@ -122,9 +143,9 @@ mod tests {
 
     use super::*;
 
-    /// Runs the script in a shell of this machine, with another folder in memory's place.
+    /// Runs the script in a shell of this machine.
     fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
-        let script = script("cafe", size).replace(FOLDER, folder);
+        let script = script(folder, "cafe", size);
         #[expect(clippy::disallowed_methods, reason = "the script is tried in a real shell")]
         let mut shell = Command::new("sh");
         let mut shell = shell

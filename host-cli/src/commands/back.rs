@@ -36,11 +36,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let started = Instant::now();
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
     let paths = context.paths()?;
+    let provider = context.provider()?;
+    let emulator = provider.machine().own("back")?;
     // Without a folder there is no guest in which a lab could run.
     let _lab = if paths.folder().exists() { Some(LabLock::acquire(&paths).await?) } else { None };
     // Not cut short by Ctrl-C, which would leave neither guest.
-    let Back { endpoint, checkpoint } =
-        context.provider()?.back(label.as_ref(), &context.reporter).await?;
+    let Back { endpoint, checkpoint } = emulator.back(label.as_ref(), &context.reporter).await?;
     let Guest { endpoint, .. } = Guest::reach(context, endpoint, started).await?;
     let (name, label) = (&endpoint.name, checkpoint.label);
     if context.options.json {

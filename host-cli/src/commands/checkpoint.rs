@@ -65,20 +65,21 @@ struct SavedRow {
 /// The guest is not up or can't be saved, a label that is taken or unknown.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let provider = context.provider()?;
+    let emulator = provider.machine().own("checkpoint")?;
     let json = context.options.json;
     if args.list {
-        list(json, provider.checkpoints()?)?;
+        list(json, emulator.checkpoints()?)?;
         return Ok(Exit::Good);
     }
     if let Some(label) = args.remove {
-        let labels = provider.forget(&Forget::One(label.parse::<Label>()?)).await?;
+        let labels = emulator.forget(&Forget::One(label.parse::<Label>()?)).await?;
         let words: Vec<_> = labels.iter().map(|label| format!("checkpoint `{label}`")).collect();
         print::removed(json, &words, "there was none")?;
         return Ok(Exit::Good);
     }
     let label = args.label.map(|label| label.parse::<Label>()).transpose()?;
     // Not cut short by Ctrl-C: it takes a second, and the guest must not be left standing still.
-    let saved = provider.save(Wanted::Asked(label), &context.reporter).await?;
+    let saved = emulator.save(Wanted::Asked(label), &context.reporter).await?;
     let Saved { checkpoint, paused, took } = saved;
     if json {
         let (paused_millis, millis) = (millis(paused), millis(took));

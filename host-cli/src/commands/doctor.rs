@@ -8,10 +8,13 @@ use crate::context::Context;
 use crate::doctor::{Doctor, Finding, State, offer};
 use crate::error::{Error, Exit};
 use crate::image::{ImageError, ImageSource};
+use crate::provider;
 use crate::provider::qemu::{Artifacts, QemuOptions};
 use crate::report::print;
 
 /// Check what this computer has, and say how to mend what it lacks
+///
+/// With `--provider ssh` it looks at that machine instead, and `--fix` installs there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Install what is missing with the system's own package manager
@@ -33,10 +36,16 @@ struct Row<'a> {
 /// # Errors
 /// The examination itself can't be made, or QEMU can't be installed.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
+    let name = context.name()?;
+    if let Some(lent) = provider::lent(context, &name)? {
+        if args.fix {
+            lent.mend(context).await?;
+        }
+        return tell(&context.cancel.guard(lent.examine()).await?, context);
+    }
     if args.fix {
         offer::qemu(context).await?;
     }
-    let name = context.name()?;
     let options = QemuOptions::from(&context.options);
     let guest = context.architecture();
     let images = ImageSource::new(context, guest);
@@ -51,11 +60,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
             Err(error) => Err(error.into()),
         }),
     };
-    let findings = context.cancel.guard(doctor.examine(&context.reporter)).await?;
+    tell(&context.cancel.guard(doctor.examine(&context.reporter)).await?, context)
+}
+
+fn tell(findings: &[Finding], context: &Context) -> Result<Exit, Error> {
     if context.options.json {
         print::json("doctor", &findings.iter().map(Row::from).collect::<Vec<_>>())?;
     } else {
-        for finding in &findings {
+        for finding in findings {
             print::text(&lines(finding))?;
         }
     }

@@ -64,14 +64,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 
 /// Removes the checkpoints that outlive a guest, or says that they stay.
 async fn checkpoints(purge: bool, name: &Name, context: &Context) -> Result<Vec<String>, Error> {
-    let provider = provider::open(context, name);
+    let provider = provider::open(context, name)?;
+    let Some(emulator) = provider.machine().emulator() else { return Ok(Vec::new()) };
     if purge {
-        let labels = provider.forget(&Forget::All).await?;
+        let labels = emulator.forget(&Forget::All).await?;
         let words = |label| format!("checkpoint `{label}` of `{name}`");
         return Ok(labels.iter().map(words).collect());
     }
     let remove = format!("`netlab down --purge --name {name}`");
-    let text = match provider.checkpoints()?.len() {
+    let text = match emulator.checkpoints()?.len() {
         0 => return Ok(Vec::new()),
         1 => format!("a checkpoint of guest `{name}` stays, its keys in it; {remove} removes it"),
         many => format!(

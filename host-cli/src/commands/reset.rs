@@ -68,7 +68,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let removed = match fresh::swap(context, Expendable::Any).await? {
         Some(mut guest) => {
             // A guest that goes on from a saved one has them running.
-            if guest.endpoint.tier == Tier::Cold {
+            if guest.endpoint.tier == Some(Tier::Cold) {
                 context.cancel.guard(guest::start_services(&mut guest.session)).await?;
             }
             None
@@ -79,7 +79,9 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         }
     };
     // Their lab is gone.
-    context.provider()?.forget(&Forget::Steps).await?;
+    if let Some(emulator) = context.provider()?.machine().emulator() {
+        emulator.forget(&Forget::Steps).await?;
+    }
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
 }
 

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::instance::usage;
 use crate::report::print;
+use crate::ssh::Login;
 use crate::{group, guest, ssh};
 
 /// Print a block for OpenSSH's configuration
@@ -23,8 +24,12 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
     let names = group::members(context)?;
     let block = |guest: Context| async move {
         let endpoint = guest::endpoint(&guest).await?;
+        let Login::Pinned(keys) = &endpoint.login else {
+            guest.provider()?.machine().own("ssh-config")?;
+            return Ok(String::new());
+        };
         usage::mark_ssh(&guest.paths()?)?;
-        Ok::<_, Error>(ssh::config::block(&endpoint))
+        Ok::<_, Error>(ssh::config::block(&endpoint, keys))
     };
     let blocks: Vec<_> = group::each(context, &names, block).collect().await;
     let mut failures = Vec::new();

@@ -9,7 +9,7 @@ use crate::error::{Error, Exit};
 use crate::group;
 use crate::instance::Name;
 use crate::platform::Architecture;
-use crate::provider::Status;
+use crate::provider::{Status, Tier};
 use crate::report::print;
 use crate::ssh::Connection;
 
@@ -27,7 +27,7 @@ struct Row {
     address: Option<String>,
     arch: Option<Architecture>,
     accelerator: Option<String>,
-    /// How it was started.
+    /// How netlab started it, if it did.
     start: Option<&'static str>,
     /// Id of a lab that stands in the guest.
     lab: Option<String>,
@@ -90,8 +90,8 @@ async fn row(context: &Context) -> Result<Row, Error> {
         row.up = true;
         row.address = Some(endpoint.address.to_string());
         row.arch = Some(endpoint.architecture);
-        row.accelerator = Some(endpoint.accelerator.clone());
-        row.start = Some(endpoint.tier.name());
+        row.accelerator.clone_from(&endpoint.accelerator);
+        row.start = endpoint.tier.map(Tier::name);
         let hello = async {
             let connection = Connection::open(&endpoint).await?;
             let session = Session::open(&connection, endpoint.architecture).await?;

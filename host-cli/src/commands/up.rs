@@ -31,12 +31,16 @@ pub struct Args {
 /// Whatever keeps the guest, or one of a group, from coming up.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     if args.dry_run {
-        let command = context.provider()?.command(&context.reporter).await?;
+        let provider = context.provider()?;
+        let command = provider.machine().own("up --dry-run")?.command(&context.reporter).await?;
         print::command_line(context.options.json, &command)?;
         return Ok(Exit::Good);
     }
     let names = match args.count {
-        Some(count) => group::seats(context, count)?,
+        Some(count) => {
+            context.provider()?.machine().own("up --count")?;
+            group::seats(context, count)?
+        }
         None => group::members(context)?,
     };
     offer::qemu(context).await?;
@@ -53,7 +57,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 async fn one(context: &Context) -> Result<Endpoint, Error> {
     let mut guest = Guest::up(context).await?;
     // A guest that goes on from a saved one has them running.
-    if guest.endpoint.tier == Tier::Cold {
+    if guest.endpoint.tier == Some(Tier::Cold) {
         context.cancel.guard(guest::start_services(&mut guest.session)).await?;
     }
     Ok(guest.endpoint)

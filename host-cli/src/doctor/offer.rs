@@ -9,11 +9,14 @@ use crate::error::Error;
 use crate::provider::qemu::{QemuError, discover};
 use crate::report::prompt;
 
-/// Installs a missing QEMU, with `--yes` or after a question on a terminal.
+/// Installs a missing QEMU, if the instance wants one, with `--yes` or after a question on a terminal.
 ///
 /// # Errors
 /// QEMU is missing and was not installed, or the one that the user named is not there.
 pub async fn qemu(context: &Context) -> Result<(), Error> {
+    if context.provider()?.machine().emulator().is_none() {
+        return Ok(());
+    }
     let guest = context.architecture();
     match discover::locate(context.options.qemu.as_deref(), guest) {
         Err(QemuError::Missing { .. }) => {}

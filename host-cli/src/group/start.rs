@@ -126,7 +126,7 @@ impl<'a, One: AsyncFn(&Context) -> Result<Endpoint, Error>> Start<'a, One> {
         let begun = Instant::now();
         let outcome = (self.one)(&guest).await;
         self.starting.set(self.starting.get() - 1);
-        let tier = outcome.as_ref().ok().map(|endpoint| endpoint.tier);
+        let tier = outcome.as_ref().ok().and_then(|endpoint| endpoint.tier);
         if tier.is_none() && self.context.cancel.is_cancelled() {
             return None;
         }

@@ -19,15 +19,15 @@ pub use paths::{Home, InstancePaths};
 pub use record::{Make, Record, Stage};
 pub use usage::Use;
 
-/// Longest name of an instance, in characters: short enough for socket paths and host names.
-const MAX_NAME_LENGTH: usize = 32;
-
 /// A checked name of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
 impl Name {
+    /// Longest name, in characters: short enough for socket paths and host names.
+    pub const MAX_LENGTH: usize = 32;
+
     /// The name of the instance that nobody named.
     pub const DEFAULT: &str = "default";
 
@@ -59,7 +59,7 @@ impl std::str::FromStr for Name {
     fn from_str(text: &str) -> Result<Self, InstanceError> {
         // A leading hyphen would look like an option wherever the name is typed.
         let fits = !text.is_empty()
-            && text.len() <= MAX_NAME_LENGTH
+            && text.len() <= Self::MAX_LENGTH
             && !text.starts_with('-')
             && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if fits { Ok(Self(text.to_owned())) } else { Err(InstanceError::Name(text.to_owned())) }
@@ -145,8 +145,9 @@ impl Hint for InstanceError {
     fn hint(&self) -> String {
         match self {
             Self::Name(_) => format!(
-                "use lower-case letters, digits and hyphens, at most {MAX_NAME_LENGTH}, \
-                 such as `--name lab2`"
+                "use lower-case letters, digits and hyphens, at most {}, \
+                 such as `--name lab2`",
+                Name::MAX_LENGTH
             ),
             Self::NoHome => "name a folder: `NETLAB_HOME=/some/folder netlab …`".to_owned(),
             Self::PathTooLong { .. } => {

@@ -15,9 +15,10 @@
 //! <home>/i/<name>/work          there once the user has worked in it       instance/usage
 //! <home>/i/<name>/ssh           there once other programs know the way in  instance/usage
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
+//! <home>/i/<name>/ssh.json      the machine of the user's that the name is for  provider/ssh
 //! <home>/i/<name>/id            the client's private key                   ssh/keys
 //! <home>/i/<name>/host_key      the guest's private host key, for a swap   ssh/keys
-//! <home>/i/<name>/known_hosts   the guest's pinned host key                ssh/keys
+//! <home>/i/<name>/known_hosts   the guest's pinned host key                ssh/keys, provider/ssh
 //! <home>/i/<name>/serial.log    the guest's console                        QEMU
 //! <home>/i/<name>/qemu.log      what QEMU itself says                      QEMU
 //! <home>/i/<name>/qmp.sock      QEMU's control socket                      QEMU
@@ -209,6 +210,11 @@ impl InstancePaths {
     /// What runs, or is about to.
     pub fn record(&self) -> PathBuf {
         self.folder.join("record.json")
+    }
+
+    /// The machine of the user's that the name is for.
+    pub fn lent_record(&self) -> PathBuf {
+        self.folder.join("ssh.json")
     }
 
     /// The client's private key.

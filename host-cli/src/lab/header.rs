@@ -23,6 +23,10 @@ pub struct Header {
     pub namespaces: Vec<Located<String>>,
     /// Files and folders that the lab makes outside its own folder.
     pub files: Vec<String>,
+    /// Interfaces and bridges that the lab makes in root.
+    pub interfaces: Vec<String>,
+    /// Names of programs that the lab starts and may end by name.
+    pub processes: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values.
@@ -34,11 +38,14 @@ const SUMMARY: Key = Key { name: "summary", example: "summary = \"What the reade
 const MINUTES: Key = Key { name: "minutes", example: "minutes = 5" };
 const NAMESPACES: Key = Key { name: "namespaces", example: "namespaces = [\"red\", \"blue\"]" };
 const FILES: Key = Key { name: "files", example: "files = [\"/run/red.pid\"]" };
+const INTERFACES: Key = Key { name: "interfaces", example: "interfaces = [\"ovs1\"]" };
+const PROCESSES: Key = Key { name: "processes", example: "processes = [\"dnsmasq\"]" };
 const NEEDS: Key = Key { name: "needs", example: "needs = { services = [\"openvswitch\"] }" };
 const VALUES: Key = Key { name: "values", example: "values = { PORT = \"4000\" }" };
 const QUIET: Key = Key { name: "quiet", example: "quiet = true" };
 
-const LAB_KEYS: [Key; 7] = [ID, SUMMARY, MINUTES, NAMESPACES, FILES, NEEDS, VALUES];
+const LAB_KEYS: [Key; 9] =
+    [ID, SUMMARY, MINUTES, NAMESPACES, FILES, INTERFACES, PROCESSES, NEEDS, VALUES];
 const STEP_KEYS: [Key; 1] = [QUIET];
 
 /// What can be wrong with what these tables say.
@@ -59,6 +66,9 @@ pub enum HeaderMistake {
     /// A path that is not absolute, or goes up.
     #[error("`{path}` is no absolute path")]
     File { path: String },
+    /// A name that neither an interface nor a process can have.
+    #[error("`{name}` is no name for {what}")]
+    Kernels { name: String, what: &'static str },
     /// A value's name that is none.
     #[error("`{name}` is no name for a value")]
     Value { name: String },
@@ -80,6 +90,7 @@ impl Explain for HeaderMistake {
             }
             Self::NamespaceTwice { .. } => "leave one out",
             Self::File { .. } => "write it from `/` on, without `..`, such as `/run/red.pid`",
+            Self::Kernels { .. } => "write at most 15 characters, without `/` and spaces",
             Self::Value { .. } => "write capital letters, digits and `_`, such as `PORT`",
             Self::ShellsOwn { .. } => "choose another name, such as `RED_HOME`",
         }
@@ -95,6 +106,12 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     let minutes = table.number(MINUTES, found);
     let namespaces = namespaces(table.texts(NAMESPACES, found), found);
     let files = table.texts(FILES, found).into_iter().map(|path| file(path, found)).collect();
+    let mut names = |key, what| -> Vec<String> {
+        let texts = table.texts(key, found);
+        texts.into_iter().map(|name| kernels(name, what, found)).collect()
+    };
+    let interfaces = names(INTERFACES, "an interface");
+    let processes = names(PROCESSES, "a process");
     let needs = table.read::<Needs>(NEEDS, found).map(|needs| needs.value).unwrap_or_default();
     let values = table.text_table(VALUES, found);
     let values = values.into_iter().map(|(name, text)| value(name, text, found)).collect();
@@ -104,7 +121,7 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     };
     table.finish(&LAB_KEYS, found);
     let (id, summary) = (id?, summary?.value);
-    Some(Header { id, summary, minutes, namespaces, files, needs, values })
+    Some(Header { id, summary, minutes, namespaces, files, interfaces, processes, needs, values })
 }
 
 /// What a lab without `minutes` is said to take.
@@ -161,6 +178,19 @@ fn file(path: Located<String>, found: &mut Found) -> String {
     }
     path.value
 }
+
+/// A name as the kernel takes it for an interface, and shows it of a process.
+fn kernels(name: Located<String>, what: &'static str, found: &mut Found) -> String {
+    let fits = (1..=KERNEL_NAME_BYTES).contains(&name.value.len())
+        && !name.value.contains(|character: char| character == '/' || character.is_whitespace());
+    if !fits {
+        found.push(name.span, HeaderMistake::Kernels { name: name.value.clone(), what });
+    }
+    name.value
+}
+
+/// Longest such name: IFNAMSIZ and TASK_COMM_LEN are 16, with the final NUL.
+const KERNEL_NAME_BYTES: usize = 15;
 
 fn value(name: String, text: Located<String>, found: &mut Found) -> (String, String) {
     let span: Span = text.span;

@@ -24,6 +24,10 @@ pub struct Lab {
     pub namespaces: Vec<String>,
     /// Files and folders that it makes outside its own folder.
     pub files: Vec<String>,
+    /// Interfaces and bridges that it makes in root.
+    pub interfaces: Vec<String>,
+    /// Names of programs that it starts and may end by name.
+    pub processes: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values.
@@ -33,7 +37,17 @@ pub struct Lab {
 impl Lab {
     /// Makes a lab of a draft without mistakes; `None` if a part of it is missing after all.
     pub fn from_draft(draft: Draft) -> Option<Self> {
-        let Header { id, summary, minutes, namespaces, files, needs, values } = draft.header?;
+        let Header {
+            id,
+            summary,
+            minutes,
+            namespaces,
+            files,
+            interfaces,
+            processes,
+            needs,
+            values,
+        } = draft.header?;
         Some(Self {
             id,
             title: draft.title?,
@@ -42,6 +56,8 @@ impl Lab {
             steps: draft.steps.into_iter().map(step).collect(),
             namespaces: namespaces.into_iter().map(|name| name.value).collect(),
             files,
+            interfaces,
+            processes,
             needs,
             values,
         })
@@ -58,6 +74,8 @@ impl Lab {
             lab: self.id.clone(),
             namespaces: self.namespaces.clone(),
             files: self.files.clone(),
+            interfaces: self.interfaces.clone(),
+            processes: self.processes.clone(),
             needs: self.needs.clone(),
             values: self.values.clone(),
             steps: self.steps.clone(),

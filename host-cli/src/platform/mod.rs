@@ -142,6 +142,22 @@ impl Platform {
         }
     }
 
+    /// Where the user's SSH agent listens, if there is one: what OpenSSH's `IdentityAgent` names, else
+    /// what the variable `SSH_AUTH_SOCK` does.
+    pub fn ssh_agent(self, named: Option<&str>, variable: Option<String>) -> Option<String> {
+        match named {
+            Some("none") => None,
+            Some("SSH_AUTH_SOCK") | None => match self {
+                Self::Linux | Self::Macos => variable,
+                // Where Windows' own OpenSSH has it.
+                Self::Windows => {
+                    Some(variable.unwrap_or_else(|| r"\\.\pipe\openssh-ssh-agent".to_owned()))
+                }
+            },
+            Some(path) => Some(path.to_owned()),
+        }
+    }
+
     /// Name of the file of a program.
     pub fn executable(self, program: &str) -> String {
         match self {
@@ -157,6 +173,15 @@ impl Architecture {
 
     /// The one this binary was built for; anything unknown is taken for x86_64, which TCG emulates.
     pub const HOST: Self = if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
+
+    /// The one that `uname -m` names on a Linux machine.
+    pub fn of_machine(machine: &str) -> Option<Self> {
+        match machine {
+            "x86_64" => Some(Self::X86_64),
+            "aarch64" => Some(Self::Aarch64),
+            _ => None,
+        }
+    }
 
     /// Name of the emulator of such guests.
     pub fn emulator(self) -> &'static str {
@@ -320,6 +345,23 @@ mod tests {
             "x86_64".parse::<Architecture>(),
             Err("`x86_64` is none of amd64, arm64".to_owned())
         );
+    }
+
+    #[test]
+    fn the_ssh_agent_is_where_openssh_has_it() {
+        let pipe = r"\\.\pipe\openssh-ssh-agent";
+        let (variable, none) = (|| Some("/run/agent".to_owned()), || None);
+        for (platform, named, variable, expected) in [
+            (Platform::Linux, None, variable(), Some("/run/agent")),
+            (Platform::Macos, Some("SSH_AUTH_SOCK"), variable(), Some("/run/agent")),
+            (Platform::Linux, None, none(), None),
+            (Platform::Linux, Some("/home/ann/agent"), variable(), Some("/home/ann/agent")),
+            (Platform::Linux, Some("none"), variable(), None),
+            (Platform::Windows, None, none(), Some(pipe)),
+            (Platform::Windows, Some("none"), none(), None),
+        ] {
+            assert_eq!(platform.ssh_agent(named, variable).as_deref(), expected, "{platform:?}");
+        }
     }
 
     #[test]

@@ -4,21 +4,26 @@
 //! To add a provider: one file (or folder) here, and one line in [`open`].
 
 pub mod checkpoint;
+mod choice;
+pub mod machine;
 pub mod qemu;
+pub mod ssh;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use self::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
-use crate::cancel::Cancel;
+use self::choice::Choice;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::instance::{Home, Name};
 use crate::platform::Architecture;
 use crate::report::Reporter;
+use crate::ssh::{Address, Login};
+
+pub use choice::Kind;
+pub use machine::{Expendable, Machine};
 
 /// How a guest is started, quickest first.
 #[derive(
@@ -54,21 +59,17 @@ pub struct Endpoint {
     /// Name of the instance.
     pub name: String,
     /// Address and port of its SSH server, as seen from here.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The user to log in as.
     pub user: String,
-    /// File of the private key, in OpenSSH's format.
-    pub identity: PathBuf,
-    /// File in OpenSSH's `known_hosts` format with the pinned host key, under `host_alias`.
-    pub known_hosts: PathBuf,
-    /// The name under which `known_hosts` has the key.
-    pub host_alias: String,
+    /// With what to log in, and by what the server is known.
+    pub login: Login,
     /// The guest's processor.
     pub architecture: Architecture,
-    /// Accelerator in words, such as `kvm` or `tcg`.
-    pub accelerator: String,
-    /// How it was started.
-    pub tier: Tier,
+    /// Accelerator in words, such as `kvm` or `tcg`; `None` if netlab did not start the machine.
+    pub accelerator: Option<String>,
+    /// How netlab started it, if it did.
+    pub tier: Option<Tier>,
     /// Whether the guest was up before this call.
     pub attached: bool,
 }
@@ -134,15 +135,6 @@ pub struct LogFile {
     pub path: PathBuf,
 }
 
-/// Which guest may make way for a clean one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expendable {
-    /// Whatever was done in it: the user has said so.
-    Any,
-    /// One in which the user has not worked.
-    Unused,
-}
-
 /// A way to a guest.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -150,39 +142,15 @@ pub trait Provider: Send + Sync {
     /// phases up to and including `network`, and the start of `ssh`, which ends with an
     /// authentication; nothing of these when it attaches.
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
-    /// Puts a clean guest in the place of the one that is up: the same name, port and keys, another
-    /// machine. `None`, and nothing done, where a clean one costs a whole boot, none is up, or it is
-    /// not `expendable` (any more). What the clean one goes on from is there before the old one ends,
-    /// and an interruption counts only until then.
-    async fn swap(
-        &self,
-        expendable: Expendable,
-        cancel: &Cancel,
-        reporter: &Reporter,
-    ) -> Result<Option<Endpoint>, Error>;
     /// Says whether the guest runs, after clearing away what a crash may have left.
     async fn status(&self) -> Result<Status, Error>;
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
     /// nothing to end is no error.
     async fn down(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
-    /// The command line that `up` would run, program first. Starts nothing.
-    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
     /// The log files of the instance; they need not exist.
     fn logs(&self) -> Vec<LogFile>;
-    /// Saves the guest that is up as a checkpoint. It runs on, after an error as well. Must not be
-    /// cut short.
-    async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error>;
-    /// Puts the guest of a checkpoint in the place of the one that is up, or of none: the same name,
-    /// port and keys. Without a label it is the newest that the user made. Whatever is wrong with
-    /// the checkpoint is found while the present guest runs on. Must not be cut short.
-    async fn back(&self, label: Option<&Label>, reporter: &Reporter) -> Result<Back, Error>;
-    /// Why guests can't be saved here, if they can't.
-    fn unsavable(&self) -> Option<String>;
-    /// The checkpoints of the instance, oldest first.
-    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
-    /// Removes checkpoints, none of which is being saved or brought back meanwhile. Returns the labels
-    /// of those that were there.
-    async fn forget(&self, which: &Forget) -> Result<Vec<Label>, Error>;
+    /// Whose the machine is, and what can be done with one of netlab's own.
+    fn machine(&self) -> Machine<'_>;
 }
 
 /// Ends what killed netlabs left behind that belongs to no instance. Returns, in words, what was
@@ -213,9 +181,26 @@ pub fn saved_instances(home: &Home) -> Result<Vec<Name>, Error> {
     Ok(qemu::checkpoint::owners(home)?)
 }
 
-/// The provider of an instance.
-pub fn open(context: &Context, name: &Name) -> Box<dyn Provider> {
-    Box::new(qemu::QemuProvider::of(context, name))
+/// The provider of an instance: the one that the options name, else the one that its record does.
+///
+/// # Errors
+/// The two don't go together, or the record can't be read.
+pub fn open(context: &Context, name: &Name) -> Result<Box<dyn Provider>, Error> {
+    Ok(match choice::choose(context, name)? {
+        Choice::Qemu => Box::new(qemu::QemuProvider::of(context, name)),
+        Choice::Ssh(target) => Box::new(ssh::SshProvider::of(context, name, target)),
+    })
+}
+
+/// The machine of the user's that an instance is for; `None` if netlab starts its own.
+///
+/// # Errors
+/// As [`open`].
+pub fn lent(context: &Context, name: &Name) -> Result<Option<ssh::SshProvider>, Error> {
+    Ok(match choice::choose(context, name)? {
+        Choice::Qemu => None,
+        Choice::Ssh(target) => Some(ssh::SshProvider::of(context, name, target)),
+    })
 }
 
 #[cfg(test)]

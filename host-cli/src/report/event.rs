@@ -52,11 +52,11 @@ pub enum Event {
         attached: bool,
         /// The guest's processor.
         architecture: Architecture,
-        /// Accelerator in words, such as `tcg`.
-        accelerator: String,
-        /// How it was started.
-        tier: Tier,
-        /// Address of its SSH port on the host.
+        /// Accelerator in words, such as `tcg`; `None` if netlab did not start the machine.
+        accelerator: Option<String>,
+        /// How netlab started it, if it did.
+        tier: Option<Tier>,
+        /// Address of its SSH port.
         address: String,
         /// Time since the start began.
         took: Duration,

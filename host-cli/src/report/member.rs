@@ -58,7 +58,7 @@ impl Member {
         Self {
             state: if endpoint.attached { MemberState::WasUp } else { MemberState::Up },
             address: Some(endpoint.address.to_string()),
-            tier: Some(endpoint.tier),
+            tier: endpoint.tier,
             took: Some(took),
             ..Self::not_started(&endpoint.name)
         }

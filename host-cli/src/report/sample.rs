@@ -119,8 +119,8 @@ pub fn start() -> Vec<Event> {
         name: Name::DEFAULT.to_owned(),
         attached: false,
         architecture: crate::platform::Architecture::X86_64,
-        accelerator: "tcg".to_owned(),
-        tier: crate::provider::Tier::Clone,
+        accelerator: Some("tcg".to_owned()),
+        tier: Some(crate::provider::Tier::Clone),
         address: "127.0.0.1:40123".to_owned(),
         took: Duration::from_millis(2310),
     });

@@ -61,11 +61,12 @@ impl Hint for RunError {
                     "wait for the other one to end, or use another guest: `--name other`"
                 }
                 Failure::Exists { .. } => {
-                    "remove it by hand in `netlab shell`, or start from a new guest: `netlab down`"
+                    "it is not netlab's to touch: remove it yourself in `netlab shell`, or run the lab \
+                     in another guest"
                 }
                 Failure::Missing { .. } => {
-                    "see what the lab's `needs` ask for, and `netlab image build` for what the \
-                     image has"
+                    "see what the lab's `needs` ask for; `netlab doctor --fix` installs what a \
+                     machine of yours lacks for netlab's own labs"
                 }
                 Failure::Command { .. }
                 | Failure::Background { .. }

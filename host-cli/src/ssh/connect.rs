@@ -1,8 +1,9 @@
-//! A connection to the guest's SSH server. The host key is compared with the pinned one on every
+//! A connection to an SSH server. The host key is compared with what is known of it on every
 //! connection, and each phase has a deadline.
 
 use std::borrow::Cow;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,9 +19,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::channel::{Channel, Piece};
 use super::error::SshError;
+use super::login::{Address, Login, OpenSsh, Pinned};
+use super::openssh::{self, Judgement, Jump, Known, OpenSshError};
+use super::root;
 use crate::provider::Endpoint;
 
-/// Deadline for the TCP connection, which is local.
+/// Deadline for the TCP connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Deadline for the server's first words. A guest under emulation on a busy laptop takes a second.
@@ -35,12 +39,18 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 /// Deadline for the server's verdict on our key: 0.1 s under emulation.
 const AUTHENTICATION_LIMIT: Duration = Duration::from_secs(20);
 
+/// The same where an agent may ask its user to confirm, or to touch a key.
+const AGENT_LIMIT: Duration = Duration::from_secs(60);
+
 /// Silence after which the server is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Questions without an answer after which the connection is given up: with the interval, a dead
 /// guest is noticed within 10 s.
 const KEEPALIVE_MOST: usize = 2;
+
+/// The same for a machine that is reached over a network, which may falter: 20 s.
+const LENT_KEEPALIVE_MOST: usize = 9;
 
 /// Bytes that the guest may send before it waits for us: large, since every wait costs a round
 /// trip through an emulated network card.
@@ -52,8 +62,13 @@ const PLAIN_PORT: u16 = 22;
 /// An authenticated connection; it ends when the last of its clones and channels is dropped.
 #[derive(Clone)]
 pub struct Connection {
-    handle: Arc<client::Handle<Pin>>,
+    handle: Arc<client::Handle<Guard>>,
     lost: Arc<OnceLock<String>>,
+    shown: Arc<OnceLock<PublicKey>>,
+    /// Whether commands become root's by themselves: at a machine of the user's.
+    becomes_root: bool,
+    /// Whether the machine is one of the user's.
+    is_lent: bool,
 }
 
 impl Connection {
@@ -62,14 +77,25 @@ impl Connection {
     /// # Errors
     /// A phase of it failed or took too long; the error says which.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, SshError> {
-        Self::open_within(endpoint, BANNER_LIMIT).await
+        match &endpoint.login {
+            Login::Pinned(pinned) => Self::to_guest(endpoint, pinned, BANNER_LIMIT).await,
+            Login::OpenSsh(login) => {
+                let command = || login.settings.command();
+                Self::to_lent(endpoint, login).await.map_err(|error| error.at_lent(command))
+            }
+        }
     }
 
-    async fn open_within(endpoint: &Endpoint, limit: Duration) -> Result<Self, SshError> {
+    /// Connects to a guest of netlab's own.
+    async fn to_guest(
+        endpoint: &Endpoint,
+        pinned: &Pinned,
+        limit: Duration,
+    ) -> Result<Self, SshError> {
         let deadline = Instant::now() + limit;
         loop {
-            match greeted(endpoint).await {
-                Ok(stream) => return Self::over(stream, endpoint).await,
+            match greeted(&endpoint.address).await {
+                Ok(stream) => return Self::over(stream, endpoint, pinned).await,
                 // With QEMU's forwarding, that is what a guest without a free hand looks like.
                 Err(SshError::NoBanner { .. }) if Instant::now() < deadline => {
                     sleep(BANNER_RETRY).await;
@@ -80,28 +106,104 @@ impl Connection {
     }
 
     /// Does the same over a stream that is connected already.
-    pub(super) async fn over<S>(stream: S, endpoint: &Endpoint) -> Result<Self, SshError>
+    pub(super) async fn over<S>(
+        stream: S,
+        endpoint: &Endpoint,
+        pinned: &Pinned,
+    ) -> Result<Self, SshError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let address = endpoint.address;
-        let lost = Arc::new(OnceLock::new());
-        let pin = Pin { pinned: pinned_key(endpoint)?, lost: Arc::clone(&lost) };
-        let pinned = pin.pinned.fingerprint(HashAlg::Sha256).to_string();
-        let handshake = client::connect_stream(Arc::new(settings()), stream, pin);
-        let mut handle = within(HANDSHAKE_LIMIT, "the SSH handshake", endpoint, handshake)
-            .await?
-            .map_err(|error| match error {
-            PinError::WrongKey { shown } => SshError::WrongHostKey {
-                address,
-                alias: endpoint.host_alias.clone(),
-                pinned,
+        let known = Known::only(pinned_key(pinned)?);
+        let guard = Guard::new(known, false);
+        let address = &endpoint.address;
+        let refusal = |guard: &Guard, refused| match refused {
+            Refused::Wrong { shown } | Refused::Unknown { shown } => SshError::WrongHostKey {
+                address: address.clone(),
+                alias: pinned.host_alias.clone(),
+                pinned: guard.known.fingerprints(),
                 shown,
             },
-            PinError::Ssh(cause) => SshError::Handshake { address, cause: Box::new(cause) },
+        };
+        let shaken = Self::shake_hands(stream, address, frugal(), guard, refusal);
+        let (mut handle, parts) = shaken.await?;
+        let log_in = log_in(&mut handle, endpoint, &pinned.identity);
+        within(AUTHENTICATION_LIMIT, "authentication", address, log_in).await??;
+        Ok(parts.with(handle, false))
+    }
+
+    /// Connects to a machine of the user's, as OpenSSH would.
+    async fn to_lent(endpoint: &Endpoint, login: &OpenSsh) -> Result<Self, SshError> {
+        let (address, settings) = (&endpoint.address, &login.settings);
+        let known = Known::of(settings, &login.pinned).await?;
+        let order = known.order(usual().preferred.key.to_vec());
+        let preferred = Preferred { key: Cow::Owned(order), ..Preferred::DEFAULT };
+        let config = client::Config { preferred, ..usual() };
+        let guard = Guard::new(known, settings.takes_unknown);
+        let refusal = |guard: &Guard, refused| match refused {
+            Refused::Wrong { shown } => SshError::from(OpenSshError::ChangedHostKey {
+                name: settings.host_name.clone(),
+                known: guard.known.fingerprints(),
+                file: guard.known.file().to_owned(),
+                shown,
+            }),
+            Refused::Unknown { shown } => SshError::from(OpenSshError::UnknownHost {
+                address: address.clone(),
+                command: settings.command(),
+                shown,
+            }),
+        };
+        let (mut handle, parts) = match &settings.jump {
+            Some(jump) => {
+                let stream = Jump::open(settings, jump)?;
+                Self::shake_hands(stream, address, config, guard, refusal).await?
+            }
+            None => {
+                let stream = greeted(address).await?;
+                Self::shake_hands(stream, address, config, guard, refusal).await?
+            }
+        };
+        let log_in = openssh::log_in(&mut handle, settings);
+        within(AGENT_LIMIT, "authentication", address, log_in).await??;
+        Ok(parts.with(handle, true))
+    }
+
+    /// Agrees on keys with the server, and makes sure that it is the right one.
+    async fn shake_hands<S>(
+        stream: S,
+        address: &Address,
+        config: client::Config,
+        guard: Guard,
+        refusal: impl Fn(&Guard, Refused) -> SshError,
+    ) -> Result<(client::Handle<Guard>, Parts), SshError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let parts = Parts { lost: Arc::clone(&guard.lost), shown: Arc::clone(&guard.shown) };
+        let handshake = client::connect_stream(Arc::new(config), stream, guard.clone());
+        let handle = within(HANDSHAKE_LIMIT, "the SSH handshake", address, handshake).await?;
+        let handle = handle.map_err(|error| match error {
+            GuardError::Key(refused) => refusal(&guard, refused),
+            GuardError::Ssh(cause) => {
+                SshError::Handshake { address: address.clone(), cause: Box::new(cause) }
+            }
         })?;
-        log_in(&mut handle, endpoint).await?;
-        Ok(Self { handle: Arc::new(handle), lost })
+        Ok((handle, parts))
+    }
+
+    /// The same connection, on which commands run as the user that has logged in.
+    pub fn as_user(&self) -> Self {
+        Self { becomes_root: false, ..self.clone() }
+    }
+
+    /// Whether the machine is one of the user's, which was there before netlab and stays.
+    pub fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
+    /// The host key that the server has shown.
+    pub fn host_key(&self) -> Option<&PublicKey> {
+        self.shown.get()
     }
 
     /// Starts a command in the guest's shell.
@@ -110,8 +212,20 @@ impl Connection {
     /// [`SshError::Denied`] or [`SshError::Lost`].
     pub async fn exec(&self, line: &str) -> Result<Channel, SshError> {
         let mut channel = self.channel().await?;
-        channel.exec(line).await?;
+        if self.becomes_root {
+            channel.exec(&root::command(line)).await?;
+        } else {
+            channel.exec(line).await?;
+        }
         Ok(channel)
+    }
+
+    /// Starts root's login shell on a channel.
+    ///
+    /// # Errors
+    /// [`SshError::Denied`] or [`SshError::Lost`].
+    pub(super) async fn shell(&self, channel: &mut Channel) -> Result<(), SshError> {
+        if self.becomes_root { channel.exec(&root::shell()).await } else { channel.shell().await }
     }
 
     /// Opens a channel on which nothing runs yet.
@@ -146,12 +260,21 @@ impl Connection {
     }
 }
 
-/// What is cheap under emulation: Curve25519 and Ed25519 take the fewest instructions, and ChaCha20
-/// with Poly1305 was no slower there than AES with a MAC of its own.
-fn settings() -> client::Config {
+/// What is common to all connections.
+fn usual() -> client::Config {
     client::Config {
         window_size: WINDOW_BYTES,
         keepalive_interval: Some(KEEPALIVE_INTERVAL),
+        keepalive_max: LENT_KEEPALIVE_MOST,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+/// What is cheap under emulation: Curve25519 and Ed25519 take the fewest instructions, and ChaCha20
+/// with Poly1305 was no slower there than AES with a MAC of its own.
+fn frugal() -> client::Config {
+    client::Config {
         keepalive_max: KEEPALIVE_MOST,
         preferred: Preferred {
             kex: Cow::Borrowed(&[
@@ -163,29 +286,26 @@ fn settings() -> client::Config {
             cipher: Cow::Borrowed(&[cipher::CHACHA20_POLY1305, cipher::AES_256_CTR]),
             ..Preferred::DEFAULT
         },
-        nodelay: true,
-        ..client::Config::default()
+        ..usual()
     }
 }
 
 /// Connects and waits until the other side shows that it is there.
-async fn greeted(endpoint: &Endpoint) -> Result<TcpStream, SshError> {
-    let address = endpoint.address;
-    let unreachable = |cause| SshError::Unreachable { address, cause };
-    let connect = TcpStream::connect(address);
-    let stream = within(CONNECT_LIMIT, "connecting", endpoint, connect).await?;
+async fn greeted(address: &Address) -> Result<TcpStream, SshError> {
+    let unreachable = |cause| SshError::Unreachable { address: address.clone(), cause };
+    let connect = TcpStream::connect((address.host.as_str(), address.port));
+    let stream = within(CONNECT_LIMIT, "connecting", address, connect).await?;
     let stream = stream.map_err(unreachable)?;
     // Small packets go at once: the handshake is a dialogue.
     stream.set_nodelay(true).map_err(unreachable)?;
-    wait_for_banner(&stream, endpoint).await?;
+    wait_for_banner(&stream, address).await?;
     Ok(stream)
 }
 
 /// Waits for the server's first bytes without taking them: with QEMU's forwarding, an accepted
 /// connection proves nothing.
-async fn wait_for_banner(stream: &TcpStream, endpoint: &Endpoint) -> Result<(), SshError> {
-    let address = endpoint.address;
-    let no_banner = |problem: String| SshError::NoBanner { address, problem };
+async fn wait_for_banner(stream: &TcpStream, address: &Address) -> Result<(), SshError> {
+    let no_banner = |problem: String| SshError::NoBanner { address: address.clone(), problem };
     let mut first = [0; 4];
     match timeout(BANNER_LIMIT, stream.peek(&mut first)).await {
         Ok(Ok(0)) => Err(no_banner("it was closed at once".to_owned())),
@@ -195,26 +315,29 @@ async fn wait_for_banner(stream: &TcpStream, endpoint: &Endpoint) -> Result<(), 
     }
 }
 
-async fn log_in(handle: &mut client::Handle<Pin>, endpoint: &Endpoint) -> Result<(), SshError> {
-    let (address, path) = (endpoint.address, endpoint.identity.clone());
+/// Logs in with a key of the instance's own.
+async fn log_in(
+    handle: &mut client::Handle<Guard>,
+    endpoint: &Endpoint,
+    path: &Path,
+) -> Result<(), SshError> {
+    let (address, path) = (endpoint.address.clone(), path.to_owned());
     let key = match load_secret_key(&path, None) {
         Ok(key) => PrivateKeyWithHashAlg::new(Arc::new(key), None),
         Err(cause) => {
             return Err(SshError::Identity { path, cause: Box::new(cause) });
         }
     };
-    let verdict = handle.authenticate_publickey(&endpoint.user, key);
-    let verdict = within(AUTHENTICATION_LIMIT, "authentication", endpoint, verdict)
-        .await?
-        .map_err(|cause| SshError::Handshake { address, cause: Box::new(cause) })?;
-    if verdict.success() {
-        return Ok(());
+    let verdict = handle.authenticate_publickey(&endpoint.user, key).await;
+    match verdict {
+        Ok(verdict) if verdict.success() => Ok(()),
+        Ok(_) => Err(SshError::Refused { address, user: endpoint.user.clone(), path }),
+        Err(cause) => Err(SshError::Handshake { address, cause: Box::new(cause) }),
     }
-    Err(SshError::Refused { address, user: endpoint.user.clone(), path })
 }
 
-fn pinned_key(endpoint: &Endpoint) -> Result<PublicKey, SshError> {
-    let (alias, path) = (&endpoint.host_alias, &endpoint.known_hosts);
+fn pinned_key(pinned: &Pinned) -> Result<PublicKey, SshError> {
+    let (alias, path) = (&pinned.host_alias, &pinned.known_hosts);
     let keys = known_host_keys_path(alias, PLAIN_PORT, path).unwrap_or_default();
     let first = keys.into_iter().next().map(|(_line, key)| key);
     first.ok_or_else(|| SshError::NotPinned { path: path.clone(), alias: alias.clone() })
@@ -223,47 +346,90 @@ fn pinned_key(endpoint: &Endpoint) -> Result<PublicKey, SshError> {
 async fn within<T>(
     limit: Duration,
     phase: &'static str,
-    endpoint: &Endpoint,
+    address: &Address,
     work: impl Future<Output = T>,
 ) -> Result<T, SshError> {
-    let late = |_| SshError::TooSlow { phase, address: endpoint.address, limit };
+    let late = |_| SshError::TooSlow { phase, address: address.clone(), limit };
     timeout(limit, work).await.map_err(late)
 }
 
-/// Compares the server's key with the pinned one, and remembers how the connection ended.
-struct Pin {
-    pinned: PublicKey,
+/// What the [`Guard`] of a connection tells.
+struct Parts {
+    lost: Arc<OnceLock<String>>,
+    shown: Arc<OnceLock<PublicKey>>,
+}
+
+impl Parts {
+    fn with(self, handle: client::Handle<Guard>, is_lent: bool) -> Connection {
+        let Self { lost, shown } = self;
+        Connection { handle: Arc::new(handle), lost, shown, becomes_root: is_lent, is_lent }
+    }
+}
+
+/// Compares the server's key with those that are known, and remembers how the connection ended.
+#[derive(Clone)]
+struct Guard {
+    known: Known,
+    takes_unknown: bool,
+    shown: Arc<OnceLock<PublicKey>>,
     lost: Arc<OnceLock<String>>,
 }
 
-/// What [`Pin`] can end a connection with.
+impl Guard {
+    fn new(known: Known, takes_unknown: bool) -> Self {
+        Self { known, takes_unknown, shown: Arc::default(), lost: Arc::default() }
+    }
+}
+
+/// Why a host key was not taken.
 #[derive(Debug)]
-enum PinError {
-    WrongKey { shown: String },
+enum Refused {
+    Wrong { shown: String },
+    Unknown { shown: String },
+}
+
+/// What [`Guard`] can end a connection with.
+#[derive(Debug)]
+enum GuardError {
+    Key(Refused),
     Ssh(russh::Error),
 }
 
-impl From<russh::Error> for PinError {
+impl From<russh::Error> for GuardError {
     fn from(error: russh::Error) -> Self {
         Self::Ssh(error)
     }
 }
 
-impl client::Handler for Pin {
-    type Error = PinError;
+impl client::Handler for Guard {
+    type Error = GuardError;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, PinError> {
-        let shown = shown.public_key();
-        if shown.key_data() == self.pinned.key_data() {
-            return Ok(true);
+    async fn check_server_key(
+        &mut self,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<bool, GuardError> {
+        let key = shown.public_key();
+        let shown = key.fingerprint(HashAlg::Sha256).to_string();
+        match self.known.judge(&key) {
+            Judgement::Right => {}
+            Judgement::Unknown if self.takes_unknown => {}
+            Judgement::Unknown => return Err(GuardError::Key(Refused::Unknown { shown })),
+            Judgement::Wrong => return Err(GuardError::Key(Refused::Wrong { shown })),
         }
-        Err(PinError::WrongKey { shown: shown.fingerprint(HashAlg::Sha256).to_string() })
+        // A key is shown once more when it is time for new session keys; it is the same one then.
+        let _ = self.shown.set(key);
+        Ok(true)
     }
 
-    async fn disconnected(&mut self, reason: DisconnectReason<PinError>) -> Result<(), PinError> {
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<GuardError>,
+    ) -> Result<(), GuardError> {
         let (words, outcome) = match reason {
             DisconnectReason::ReceivedDisconnect(_) => ("the guest ended it".to_owned(), Ok(())),
-            DisconnectReason::Error(PinError::Ssh(error)) => (in_words(&error), Err(error.into())),
+            DisconnectReason::Error(GuardError::Ssh(error)) => {
+                (in_words(&error), Err(error.into()))
+            }
             DisconnectReason::Error(error) => ("the host key is wrong".to_owned(), Err(error)),
         };
         // Only the first reason counts, and there is only one.
@@ -322,7 +488,7 @@ mod tests {
         guest.allowed = Guest::strange_key().public_key().clone();
         let words = format!(
             "the SSH server at 127.0.0.1:22 does not accept the key `{}` for user `root`",
-            guest.endpoint().identity.display()
+            guest.pinned().identity.display()
         );
         assert_eq!(refusal(&guest).await.to_string(), words);
     }
@@ -330,22 +496,25 @@ mod tests {
     #[tokio::test]
     async fn an_endpoint_without_a_pinned_key_is_not_trusted() {
         let guest = Guest::new();
-        let mut endpoint = guest.endpoint();
-        endpoint.host_alias = "netlab-other".to_owned();
+        let mut pinned = guest.pinned();
+        pinned.host_alias = "netlab-other".to_owned();
         let (ours, _theirs) = tokio::io::duplex(64);
-        let Err(error) = Connection::over(ours, &endpoint).await else { panic!("it was trusted") };
-        let path = endpoint.known_hosts.display();
+        let connected = Connection::over(ours, &guest.endpoint(), &pinned).await;
+        let Err(error) = connected else { panic!("it was trusted") };
+        let path = pinned.known_hosts.display();
         assert_eq!(error.to_string(), format!("`{path}` has no host key for `netlab-other`"));
     }
 
     #[tokio::test]
     async fn a_port_that_accepts_and_closes_is_no_ssh_server() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut endpoint = Guest::new().endpoint();
-        endpoint.address = listener.local_addr().unwrap();
+        let guest = Guest::new();
+        let mut endpoint = guest.endpoint();
+        endpoint.address = listener.local_addr().unwrap().into();
         let accept = async { drop(listener.accept().await.unwrap()) };
-        let (outcome, ()) =
-            tokio::join!(Connection::open_within(&endpoint, Duration::ZERO), accept);
+        let pinned = guest.pinned();
+        let connect = Connection::to_guest(&endpoint, &pinned, Duration::ZERO);
+        let (outcome, ()) = tokio::join!(connect, accept);
         let Err(error) = outcome else { panic!("it was let in") };
         let words = format!(
             "{} accepted a connection, but no SSH server answered: it was closed at once",

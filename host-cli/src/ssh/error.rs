@@ -1,10 +1,11 @@
 //! What can go wrong between here and the guest's SSH server.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::login::Address;
+use super::openssh::OpenSshError;
 use crate::error::{Exit, Hint};
 
 /// Why a connection could not be made or used.
@@ -31,7 +32,7 @@ pub enum SshError {
     #[error("could not connect to the guest's SSH port {address}")]
     Unreachable {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// What the system said.
         #[source]
         cause: io::Error,
@@ -41,7 +42,7 @@ pub enum SshError {
     #[error("{address} accepted a connection, but no SSH server answered: {problem}")]
     NoBanner {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// What came instead.
         problem: String,
     },
@@ -51,7 +52,7 @@ pub enum SshError {
     )]
     WrongHostKey {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// The name under which the key is pinned.
         alias: String,
         /// Fingerprint of the pinned key.
@@ -63,7 +64,7 @@ pub enum SshError {
     #[error("the SSH handshake with {address} failed")]
     Handshake {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// What went wrong.
         #[source]
         cause: Box<russh::Error>,
@@ -72,7 +73,7 @@ pub enum SshError {
     #[error("the SSH server at {address} does not accept the key `{path}` for user `{user}`")]
     Refused {
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// As whom.
         user: String,
         /// The private key's file.
@@ -84,7 +85,7 @@ pub enum SshError {
         /// Which, such as `the SSH handshake`.
         phase: &'static str,
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// Its deadline.
         limit: Duration,
     },
@@ -101,6 +102,17 @@ pub enum SshError {
     Denied {
         /// The request, such as "to run `true`".
         what: String,
+    },
+    /// OpenSSH can't tell what is needed to reach a machine of the user's.
+    #[error(transparent)]
+    OpenSsh(Box<OpenSshError>),
+    /// A machine of the user's was not reached.
+    #[error("{source}")]
+    NotReached {
+        /// What the user types to get in with OpenSSH.
+        command: String,
+        /// What went wrong.
+        source: Box<SshError>,
     },
     /// No namespace can have this name.
     #[error("`{name}` can't be the name of a namespace")]
@@ -133,6 +145,10 @@ pub enum SshError {
 impl Hint for SshError {
     fn hint(&self) -> String {
         match self {
+            Self::OpenSsh(error) => return error.hint(),
+            Self::NotReached { command, .. } => {
+                return format!("see whether OpenSSH gets there: `{command}`");
+            }
             Self::Identity { .. } | Self::NotPinned { .. } => {
                 "the instance's folder is damaged; start anew with `netlab down`, then `netlab up`"
             }
@@ -150,10 +166,10 @@ impl Hint for SshError {
                 "the guest was started with other keys; start anew with `netlab down`, then `netlab up`"
             }
             Self::Lost { .. } => {
-                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs serial`"
+                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs`"
             }
             Self::Denied { .. } => {
-                "the guest may be out of memory or processes: `netlab logs serial`"
+                "the guest may be out of memory or processes: `netlab logs`"
             }
             Self::BadNamespace { .. } => {
                 "a name has letters, digits, `.`, `_` and `-`, and does not start with `-`"
@@ -170,6 +186,8 @@ impl Hint for SshError {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::OpenSsh(error) => error.exit(),
+            Self::NotReached { source, .. } => source.exit(),
             Self::Identity { .. } | Self::NotPinned { .. } | Self::Local { .. } => Exit::HostLacks,
             Self::Unreachable { .. }
             | Self::NoBanner { .. }
@@ -182,6 +200,39 @@ impl Hint for SshError {
             Self::BadNamespace { .. } | Self::NoSuchNamespace { .. } | Self::ZeroByte => {
                 Exit::Usage
             }
+        }
+    }
+}
+
+impl From<OpenSshError> for SshError {
+    fn from(error: OpenSshError) -> Self {
+        Self::OpenSsh(Box::new(error))
+    }
+}
+
+impl SshError {
+    /// Says of a failure to reach a machine of the user's how to look into it; `command` is what gets
+    /// there with OpenSSH.
+    pub(super) fn at_lent(self, command: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Unreachable { .. }
+            | Self::NoBanner { .. }
+            | Self::Handshake { .. }
+            | Self::Identity { .. }
+            | Self::TooSlow { .. } => {
+                Self::NotReached { command: command(), source: Box::new(self) }
+            }
+            Self::OpenSsh(_)
+            | Self::NotReached { .. }
+            | Self::NotPinned { .. }
+            | Self::WrongHostKey { .. }
+            | Self::Refused { .. }
+            | Self::Lost { .. }
+            | Self::Denied { .. }
+            | Self::BadNamespace { .. }
+            | Self::NoSuchNamespace { .. }
+            | Self::ZeroByte
+            | Self::Local { .. } => self,
         }
     }
 }
@@ -200,7 +251,7 @@ mod tests {
 
     #[test]
     fn each_error_says_what_was_tried_and_where() {
-        let address: SocketAddr = "127.0.0.1:2222".parse().unwrap();
+        let address = || Address { host: "127.0.0.1".to_owned(), port: 2222 };
         let path = PathBuf::from("/n/id");
         let io = || io::Error::from(io::ErrorKind::PermissionDenied);
         let (no_key, hup) = (russh::keys::Error::CouldNotReadKey, russh::Error::HUP);
@@ -212,24 +263,24 @@ mod tests {
                 Exit::HostLacks,
             ),
             (
-                SshError::Unreachable { address, cause: io() },
+                SshError::Unreachable { address: address(), cause: io() },
                 "could not connect to the guest's SSH port 127.0.0.1:2222",
                 Exit::GuestDown,
             ),
             (
-                SshError::NoBanner { address, problem: "silence for 10 s".to_owned() },
+                SshError::NoBanner { address: address(), problem: "silence for 10 s".to_owned() },
                 "127.0.0.1:2222 accepted a connection, but no SSH server answered: silence for 10 s",
                 Exit::GuestDown,
             ),
             (
-                SshError::Handshake { address, cause: Box::new(hup) },
+                SshError::Handshake { address: address(), cause: Box::new(hup) },
                 "the SSH handshake with 127.0.0.1:2222 failed",
                 Exit::GuestDown,
             ),
             (
                 SshError::TooSlow {
                     phase: "authentication",
-                    address,
+                    address: address(),
                     limit: Duration::from_secs(20),
                 },
                 "authentication with 127.0.0.1:2222 did not end within 20 s",

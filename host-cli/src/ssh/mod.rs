@@ -1,4 +1,4 @@
-//! SSH to the guest: the keys of an instance, connections whose host key is pinned, commands and
+//! SSH to the guest: the keys of an instance, connections whose host key is known, commands and
 //! shells over them, and the block that lets a stock OpenSSH client in too.
 //!
 //! Labs go through the agent, on one channel of such a connection; `exec` and `shell` are plain
@@ -10,7 +10,10 @@ pub mod config;
 mod connect;
 mod error;
 pub mod keys;
+mod login;
+pub mod openssh;
 mod relay;
+mod root;
 mod shell;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -18,6 +21,7 @@ pub(crate) mod test_server;
 pub use channel::{Channel, Piece};
 pub use connect::Connection;
 pub use error::SshError;
+pub use login::{Address, Login, OpenSsh, Pinned};
 pub use shell::shell;
 
 use netlab_protocol::Place;
@@ -60,6 +64,17 @@ pub async fn capture(
     let (stdout, stderr) = (&mut captured.stdout, &mut captured.stderr);
     captured.status = relay::relay(channel, tokio::io::empty(), stdout, stderr).await?;
     Ok(captured)
+}
+
+/// Runs a command in the guest without input. All that it says goes to standard error, where the user
+/// sees it, and standard output stays free for results.
+///
+/// # Errors
+/// A connection that is lost meanwhile.
+pub async fn run_aloud(connection: &Connection, line: &str) -> Result<u8, SshError> {
+    let channel = connection.exec(line).await?;
+    let (stdout, stderr) = (tokio::io::stderr(), tokio::io::stderr());
+    relay::relay(channel, tokio::io::empty(), stdout, stderr).await
 }
 
 async fn start(endpoint: &Endpoint, place: &Place, words: &[String]) -> Result<Channel, SshError> {

@@ -43,7 +43,7 @@ pub async fn shell(endpoint: &Endpoint, place: &Place) -> Result<u8, SshError> {
         channel.terminal(&term, last_size).await?;
     }
     match &line {
-        None => channel.shell().await?,
+        None => connection.shell(&mut channel).await?,
         Some(line) => channel.exec(line).await?,
     }
     if interactive {

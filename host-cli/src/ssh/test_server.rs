@@ -10,7 +10,7 @@ use russh::{ChannelId, Sig};
 use tempfile::TempDir;
 
 use super::keys::InstanceKeys;
-use super::{Connection, SshError};
+use super::{Address, Connection, Login, Pinned, SshError};
 use crate::instance::{Home, InstancePaths};
 use crate::provider::Endpoint;
 
@@ -56,15 +56,22 @@ impl Guest {
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
             name: self.paths.name().to_string(),
-            address: "127.0.0.1:22".parse().unwrap(),
+            address: Address { host: "127.0.0.1".to_owned(), port: 22 },
             user: "root".to_owned(),
+            login: Login::Pinned(self.pinned()),
+            architecture: crate::platform::Architecture::HOST,
+            accelerator: None,
+            tier: None,
+            attached: true,
+        }
+    }
+
+    /// Its keys.
+    pub fn pinned(&self) -> Pinned {
+        Pinned {
             identity: self.paths.identity(),
             known_hosts: self.paths.known_hosts(),
             host_alias: self.paths.name().host_alias(),
-            architecture: crate::platform::Architecture::HOST,
-            accelerator: "none".to_owned(),
-            tier: crate::provider::Tier::Cold,
-            attached: true,
         }
     }
 }
@@ -90,7 +97,7 @@ pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
             let _ = session.await;
         }
     });
-    Connection::over(ours, &guest.endpoint()).await
+    Connection::over(ours, &guest.endpoint(), &guest.pinned()).await
 }
 
 struct Server {

@@ -22,7 +22,7 @@ fn guest() -> Netlab {
 impl Netlab {
     /// Runs a line of shell in the guest and returns what it says.
     #[track_caller]
-    fn inside(&self, line: &str) -> String {
+    pub fn inside(&self, line: &str) -> String {
         self.run(["exec", "--", "sh", "-c", line]).exit(0).text()
     }
 

@@ -80,7 +80,7 @@ fn a_wrong_host_key_is_refused(netlab: &Netlab) {
 }
 
 /// A lab that says that it is there and then runs for as long as a trial may take.
-const SLOW: &str = include_str!("slow.md");
+pub const SLOW: &str = include_str!("slow.md");
 
 /// A demo in the middle of that lab.
 #[track_caller]

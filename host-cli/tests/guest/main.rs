@@ -22,6 +22,7 @@ mod faults;
 mod fresh;
 mod group;
 mod leftovers;
+mod lent;
 mod running;
 mod templates;
 mod terminal;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 12] = [
+    let groups: [(&str, &[(&str, Body)]); 13] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ("group", group::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
         ("arm64", arm64::TRIALS),
+        ("lent", lent::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
     ];

@@ -46,6 +46,7 @@ use self::command::Machine;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
+use super::machine::Emulator;
 use super::{Endpoint, Expendable, LogFile, OtherArchitecture, Provider, Status, Tier};
 use crate::agent::binary::{self, NotBuiltIn};
 use crate::cancel::Cancel;
@@ -58,6 +59,7 @@ use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record,
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
 use crate::ssh::keys::InstanceKeys;
+use crate::ssh::{Login, Pinned};
 
 pub use error::QemuError;
 pub use version::Version;
@@ -260,14 +262,16 @@ impl QemuProvider {
     fn endpoint(&self, record: &Record, port: u16, attached: bool) -> Endpoint {
         Endpoint {
             name: self.paths.name().to_string(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
             user: "root".to_owned(),
-            identity: self.paths.identity(),
-            known_hosts: self.paths.known_hosts(),
-            host_alias: self.paths.name().host_alias(),
+            login: Login::Pinned(Pinned {
+                identity: self.paths.identity(),
+                known_hosts: self.paths.known_hosts(),
+                host_alias: self.paths.name().host_alias(),
+            }),
             architecture: record.architecture,
-            accelerator: record.accelerator.name().to_owned(),
-            tier: record.tier,
+            accelerator: Some(record.accelerator.name().to_owned()),
+            tier: Some(record.tier),
             attached,
         }
     }
@@ -300,41 +304,6 @@ impl Provider for QemuProvider {
         room::check(self.paths.folder())?;
         let prepared = self.prepare(reporter, begun).await?;
         self.start(prepared, reporter, begun).await
-    }
-
-    async fn swap(
-        &self,
-        expendable: Expendable,
-        cancel: &Cancel,
-        reporter: &Reporter,
-    ) -> Result<Option<Endpoint>, Error> {
-        let begun = Instant::now();
-        // All that can fail without the old guest is tried before that ends.
-        let ready = async {
-            let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
-            let State::Up { record, process, port } = reconcile(&lock, &self.paths).await?.0 else {
-                return Ok(None);
-            };
-            self.check_architecture(&record)?;
-            let (architecture, port) = (Some(record.architecture), Some(port));
-            let options = QemuOptions { architecture, port, ..self.options.clone() };
-            let again = Self { options, ..self.clone() };
-            let prepared = again.prepare(reporter, begun).await?;
-            let is_ready = again.has_template(&prepared, reporter, begun).await?;
-            Ok::<_, Error>(is_ready.then_some((lock, process, again, prepared)))
-        };
-        let Some((_lock, process, again, prepared)) = cancel.guard(ready).await? else {
-            return Ok(None);
-        };
-        // The user may have begun to work in it since it was decided.
-        if expendable == Expendable::Unused && Use::of(&self.paths)? == Use::Own {
-            return Ok(None);
-        }
-        // By force: nothing in it is to be kept. From here on there is no guest until the next one is
-        // up, so an interruption has to wait for that.
-        process::kill(&process).await?;
-        self.paths.clear_machine()?;
-        again.start(prepared, reporter, begun).await.map(Some)
     }
 
     async fn status(&self) -> Result<Status, Error> {
@@ -381,17 +350,59 @@ impl Provider for QemuProvider {
         Ok(ended)
     }
 
-    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
-        self.paths.check_socket_length(Platform::HOST)?;
-        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest()).await?;
-        self.rehearse(&qemu, reporter).await
-    }
-
     fn logs(&self) -> Vec<LogFile> {
         vec![
             LogFile { name: "serial", path: self.paths.serial_log() },
             LogFile { name: "qemu", path: self.paths.qemu_log() },
         ]
+    }
+
+    fn machine(&self) -> super::Machine<'_> {
+        super::Machine::Own(self)
+    }
+}
+
+#[async_trait]
+impl Emulator for QemuProvider {
+    async fn swap(
+        &self,
+        expendable: Expendable,
+        cancel: &Cancel,
+        reporter: &Reporter,
+    ) -> Result<Option<Endpoint>, Error> {
+        let begun = Instant::now();
+        // All that can fail without the old guest is tried before that ends.
+        let ready = async {
+            let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+            let State::Up { record, process, port } = reconcile(&lock, &self.paths).await?.0 else {
+                return Ok(None);
+            };
+            self.check_architecture(&record)?;
+            let (architecture, port) = (Some(record.architecture), Some(port));
+            let options = QemuOptions { architecture, port, ..self.options.clone() };
+            let again = Self { options, ..self.clone() };
+            let prepared = again.prepare(reporter, begun).await?;
+            let is_ready = again.has_template(&prepared, reporter, begun).await?;
+            Ok::<_, Error>(is_ready.then_some((lock, process, again, prepared)))
+        };
+        let Some((_lock, process, again, prepared)) = cancel.guard(ready).await? else {
+            return Ok(None);
+        };
+        // The user may have begun to work in it since it was decided.
+        if expendable == Expendable::Unused && Use::of(&self.paths)? == Use::Own {
+            return Ok(None);
+        }
+        // By force: nothing in it is to be kept. From here on there is no guest until the next one is
+        // up, so an interruption has to wait for that.
+        process::kill(&process).await?;
+        self.paths.clear_machine()?;
+        again.start(prepared, reporter, begun).await.map(Some)
+    }
+
+    async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
+        self.paths.check_socket_length(Platform::HOST)?;
+        let qemu = discover::discover(self.options.qemu.as_deref(), self.guest()).await?;
+        self.rehearse(&qemu, reporter).await
     }
 
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {

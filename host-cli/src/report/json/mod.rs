@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use self::line::{Body, Line};
 use super::{Event, Renderer, StepPlace};
+use crate::provider::Tier;
 
 /// Version of every line's shape. It grows when a field or an event goes or changes its meaning;
 /// new ones may come without notice.
@@ -80,8 +81,8 @@ impl Renderer for JsonRenderer {
                 name,
                 attached: *attached,
                 arch: architecture.name(),
-                accelerator,
-                start: tier.name(),
+                accelerator: accelerator.as_deref(),
+                start: tier.map(Tier::name),
                 address,
                 millis: convert::millis(*took),
             },

@@ -28,6 +28,7 @@ pub use self::surroundings::Terminal;
 pub use self::units::time;
 use super::{Event, LabSummary, Renderer, StepPlace, StepSummary, diagram};
 use crate::instance::Name;
+use crate::provider::Tier;
 
 /// Makes what a guest or a file says fit to be shown: one line of bytes becomes text without
 /// control characters and escape sequences.
@@ -186,9 +187,14 @@ impl Renderer for TerminalRenderer {
             Event::GuestReady { name, attached, accelerator, tier, address, took, .. } => {
                 self.instance.clone_from(name);
                 let dot = self.page.symbols.dot;
-                let (took, tier) = (time(*took), tier.name());
+                let took = time(*took);
                 let came = if *attached { "was up, reached in" } else { "up in" };
-                let line = format!("guest {came} {took} ({accelerator}, {tier}) {dot} {address}");
+                let line = match (accelerator, tier.map(Tier::name)) {
+                    (Some(accelerator), Some(tier)) => {
+                        format!("guest {came} {took} ({accelerator}, {tier}) {dot} {address}")
+                    }
+                    _ => format!("machine reached in {took} {dot} {address}"),
+                };
                 self.progress.ready(&line)
             }
             Event::GroupProgress { up, starting, failed, total, since_start } => {

@@ -47,7 +47,7 @@ impl QemuProvider {
     ) -> Result<Saved, Error> {
         let begun = Instant::now();
         self.check_available(None)?;
-        let not_up = || NotUp { name: self.paths.name().to_string() };
+        let not_up = || NotUp { name: self.paths.name().to_string(), host: None };
         if !self.paths.folder().exists() {
             return Err(not_up().into());
         }

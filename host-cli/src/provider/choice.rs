@@ -1,0 +1,162 @@
+//! Which provider an instance has: what the options say, and what its record does. The rule: a name
+//! belongs to one machine until `netlab down` gives it up.
+
+use serde::{Deserialize, Serialize};
+
+use super::ssh::{Record, Target};
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint};
+use crate::instance::Name;
+
+/// A way to a guest, as `--provider` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A machine that netlab starts under QEMU.
+    Qemu,
+    /// A machine of the user's, by SSH.
+    Ssh,
+}
+
+/// The provider of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// QEMU.
+    Qemu,
+    /// SSH to this machine.
+    Ssh(Target),
+}
+
+/// The options, or the options and the instance's record, contradict each other.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ChoiceError {
+    /// No machine is named.
+    #[error("`--provider ssh` needs to know which machine")]
+    NoHost,
+    /// A machine is named for a provider that makes its own.
+    #[error("`--host` is for `--provider ssh`")]
+    NoSsh,
+    /// The name belongs to another kind of machine.
+    #[error("`{name}` is {there}")]
+    Taken {
+        /// The instance.
+        name: Name,
+        /// What it is, in words.
+        there: String,
+    },
+}
+
+impl Hint for ChoiceError {
+    fn hint(&self) -> String {
+        match self {
+            Self::NoHost => {
+                "name it as for `ssh`: `netlab --provider ssh --host user@address up`".to_owned()
+            }
+            Self::NoSsh => "add `--provider ssh`".to_owned(),
+            Self::Taken { name, .. } => format!(
+                "leave `--provider` and `--host` out, choose another `--name`, or give the name up \
+                 with `netlab down --name {name}`"
+            ),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// What the options say.
+#[derive(Debug, Clone, Copy)]
+struct Wish<'a> {
+    provider: Option<Kind>,
+    target: Option<&'a Target>,
+}
+
+/// Finds the provider of an instance.
+///
+/// # Errors
+/// [`ChoiceError`], or a record that can't be read.
+pub fn choose(context: &Context, name: &Name) -> Result<Choice, Error> {
+    let options = &context.options;
+    let paths = context.home.instance(name);
+    let target = options
+        .host
+        .as_ref()
+        .map(|host| Target { host: host.clone(), config: options.ssh_config.clone() });
+    let record = Record::read(&paths)?.map(|record| record.target);
+    let wish = Wish { provider: options.provider, target: target.as_ref() };
+    Ok(decide(name, wish, record, paths.record().exists())?)
+}
+
+fn decide(
+    name: &Name,
+    wish: Wish<'_>,
+    record: Option<Target>,
+    is_qemus: bool,
+) -> Result<Choice, ChoiceError> {
+    let taken = |there: String| ChoiceError::Taken { name: name.clone(), there };
+    match (wish, record) {
+        (Wish { provider: None, target: None }, None) => Ok(Choice::Qemu),
+        (Wish { provider: None | Some(Kind::Ssh), target: None }, Some(there)) => {
+            Ok(Choice::Ssh(there))
+        }
+        (Wish { provider: None | Some(Kind::Qemu), target: Some(_) }, None) => {
+            Err(ChoiceError::NoSsh)
+        }
+        (Wish { provider: Some(Kind::Qemu), target: None }, None) => Ok(Choice::Qemu),
+        (Wish { provider: Some(Kind::Qemu), .. }, Some(there)) => {
+            Err(taken(format!("the machine `{}`, reached by SSH", there.host)))
+        }
+        (Wish { provider: Some(Kind::Ssh), target: None }, None) => Err(ChoiceError::NoHost),
+        (Wish { provider: Some(Kind::Ssh), target: Some(_) }, None) if is_qemus => {
+            Err(taken("a guest under QEMU".to_owned()))
+        }
+        (Wish { provider: Some(Kind::Ssh), target: Some(target) }, None) => {
+            Ok(Choice::Ssh(target.clone()))
+        }
+        (Wish { provider: None | Some(Kind::Ssh), target: Some(target) }, Some(there)) => {
+            if *target == there {
+                return Ok(Choice::Ssh(there));
+            }
+            let config = match &there.config {
+                Some(config) => format!(", by `{}`", config.display()),
+                None => String::new(),
+            };
+            Err(taken(format!("the machine `{}`{config}", there.host)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_belongs_to_one_machine() {
+        let target = |host: &str| Target { host: host.to_owned(), config: None };
+        let (pi, vm) = (target("pi"), target("vm"));
+        let name: Name = "lab".parse().unwrap();
+        let taken =
+            |there: &str| Err(ChoiceError::Taken { name: name.clone(), there: there.to_owned() });
+        let ssh = |target: &Target| Ok(Choice::Ssh(target.clone()));
+        let (none, qemu, by_ssh) = (None, Some(Kind::Qemu), Some(Kind::Ssh));
+        let rows = [
+            (none, None, None, false, Ok(Choice::Qemu)),
+            (qemu, None, None, true, Ok(Choice::Qemu)),
+            (none, None, Some(&pi), false, ssh(&pi)),
+            (by_ssh, None, Some(&pi), false, ssh(&pi)),
+            (by_ssh, Some(&pi), None, false, ssh(&pi)),
+            (by_ssh, Some(&pi), Some(&pi), false, ssh(&pi)),
+            (by_ssh, None, None, false, Err(ChoiceError::NoHost)),
+            (none, Some(&pi), None, false, Err(ChoiceError::NoSsh)),
+            (by_ssh, Some(&pi), None, true, taken("a guest under QEMU")),
+            (by_ssh, Some(&vm), Some(&pi), false, taken("the machine `pi`")),
+            (qemu, None, Some(&pi), false, taken("the machine `pi`, reached by SSH")),
+        ];
+        for (provider, target, record, is_qemus, expected) in rows {
+            let wish = Wish { provider, target };
+            let decided = decide(&name, wish, record.cloned(), is_qemus);
+            assert_eq!(decided, expected, "{wish:?} {record:?}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A machine of the user's, reached by SSH. The rule: it is lent. It is looked at before anything is
+//! touched, labs on it remove exactly what they made, and `down` takes the agent away again.
+
+mod error;
+mod examine;
+mod mend;
+mod packages;
+mod record;
+mod survey;
+
+use async_trait::async_trait;
+
+use self::survey::{Survey, Wanted};
+use super::{Endpoint, LogFile, Machine, Provider, Status};
+use crate::agent::{self, Session};
+use crate::cancel::Cancel;
+use crate::context::Context;
+use crate::error::Error;
+use crate::instance::{InstanceLock, InstancePaths, Name, Patience, replace_file};
+use crate::platform::Architecture;
+use crate::report::{Event, Phase, Reporter};
+use crate::run;
+use crate::ssh::{self, Connection, Login, OpenSsh};
+
+pub use error::LentError;
+pub use record::{Record, Target};
+
+/// One machine of the user's, under the name of an instance.
+pub struct SshProvider {
+    target: Target,
+    paths: InstancePaths,
+    reporter: Reporter,
+    cancel: Cancel,
+}
+
+impl SshProvider {
+    /// The provider of an instance. Does nothing yet.
+    pub fn of(context: &Context, name: &Name, target: Target) -> Self {
+        Self {
+            target,
+            paths: context.home.instance(name),
+            reporter: context.reporter.clone(),
+            cancel: context.cancel.clone(),
+        }
+    }
+
+    /// How OpenSSH would reach it. Its processor is this host's as long as it has not been looked
+    /// at.
+    async fn endpoint(&self, attached: bool) -> Result<Endpoint, Error> {
+        let Target { host, config } = &self.target;
+        let settings = ssh::openssh::resolve(host, config.as_deref()).await?;
+        let pinned = self.paths.known_hosts();
+        let record = Record::read(&self.paths)?;
+        Ok(Endpoint {
+            name: self.paths.name().to_string(),
+            address: settings.address.clone(),
+            user: settings.user.clone(),
+            login: Login::OpenSsh(Box::new(OpenSsh { settings, pinned })),
+            architecture: record.map_or(Architecture::HOST, |record| record.architecture),
+            accelerator: None,
+            tier: None,
+            attached,
+        })
+    }
+
+    /// Connects and looks, without changing anything there.
+    async fn look(&self, endpoint: &Endpoint) -> Result<(Connection, Survey), Error> {
+        let connection = Connection::open(endpoint).await?;
+        let survey = Survey::of(&connection, &self.target.host, &Wanted::by_labs()?).await?;
+        Ok((connection, survey))
+    }
+
+    /// Notes down that the machine is in use, and by which key it is known, if only netlab knows it.
+    async fn enter(&self, endpoint: &Endpoint, connection: &Connection) -> Result<(), Error> {
+        let _lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
+        if let (Login::OpenSsh(login), Some(key)) = (&endpoint.login, connection.host_key())
+            && login.settings.takes_unknown
+            && let Ok(key) = key.to_openssh()
+        {
+            let line = format!("{} {key}\n", login.settings.host_name);
+            replace_file(&login.pinned, line.as_bytes())?;
+        }
+        Ok(Record::new(self.target.clone(), endpoint.architecture).write(&self.paths)?)
+    }
+
+    /// Ends the lab that stands there and removes the agent. Returns, in words, what was removed.
+    async fn clear(&self) -> Result<Vec<String>, Error> {
+        let endpoint = self.endpoint(true).await?;
+        let connection = Connection::open(&endpoint).await?;
+        let mut session = Session::open(&connection, endpoint.architecture).await?;
+        let mut removed = run::reset(&mut session, &self.reporter, &self.cancel).await?;
+        session.end().await?;
+        agent::remove(&connection).await?;
+        removed.push(format!("the agent on `{}`", self.target.host));
+        Ok(removed)
+    }
+}
+
+#[async_trait]
+impl Provider for SshProvider {
+    async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error> {
+        let attached = Record::read(&self.paths)?.is_some();
+        if !attached {
+            reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
+        }
+        let mut endpoint = self.endpoint(attached).await?;
+        let (connection, survey) = self.look(&endpoint).await?;
+        endpoint.architecture = survey.check(&self.target.host, &endpoint.user)?;
+        let lacking = survey.lacking();
+        if !lacking.is_empty() {
+            let (host, lacking) = (&self.target.host, lacking.join(", "));
+            let text = format!(
+                "`{host}` lacks {lacking}, which some labs need; `netlab doctor` says what to do"
+            );
+            reporter.emit(Event::Note { text });
+        }
+        self.enter(&endpoint, &connection).await?;
+        Ok(endpoint)
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        // Whether it answers is found out by whoever wants something of it.
+        Ok(match Record::read(&self.paths)? {
+            Some(_) => Status::Up(self.endpoint(true).await?),
+            None => Status::Down,
+        })
+    }
+
+    async fn down(&self, _: &Reporter) -> Result<Vec<String>, Error> {
+        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
+        let removed = self.clear().await.map_err(|error| LentError::Unended {
+            host: self.target.host.clone(),
+            error: Box::new(error),
+            folder: self.paths.folder().display().to_string(),
+        })?;
+        lock.remove_instance()?;
+        Ok(removed)
+    }
+
+    fn logs(&self) -> Vec<LogFile> {
+        Vec::new()
+    }
+
+    fn machine(&self) -> Machine<'_> {
+        Machine::Lent { host: &self.target.host }
+    }
+}

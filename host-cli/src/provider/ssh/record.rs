@@ -1,0 +1,127 @@
+//! The record of a machine of the user's: which one an instance's name is for. It is written once the
+//! machine has been found fit, and goes with `netlab down`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::instance::{InstanceError, InstancePaths, Name, replace_file};
+use crate::platform::Architecture;
+
+/// Version of the file that this netlab writes, and the newest that it reads.
+const RECORD_VERSION: u32 = 1;
+
+/// A machine, as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What `ssh` is given.
+    pub host: String,
+    /// The SSH configuration in place of the user's own.
+    pub config: Option<PathBuf>,
+}
+
+impl Target {
+    /// A name for the instance of a host, of the characters that a name may have: `ann@pi.lan` gives
+    /// `ann-pi-lan`. `None` if nothing of it can be in a name.
+    pub fn instance_name(host: &str) -> Option<Name> {
+        let plain: String = host
+            .chars()
+            .map(|character| match character.to_ascii_lowercase() {
+                letter @ ('a'..='z' | '0'..='9') => letter,
+                _ => '-',
+            })
+            .collect();
+        // The end tells hosts apart better than the beginning.
+        let start = plain.len().saturating_sub(Name::MAX_LENGTH);
+        plain[start..].trim_matches('-').parse().ok()
+    }
+}
+
+/// What is known of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`RECORD_VERSION`] of the netlab that wrote it.
+    version: u32,
+    /// The machine.
+    pub target: Target,
+    /// Its processor.
+    pub architecture: Architecture,
+}
+
+impl Record {
+    /// A record of a machine.
+    pub fn new(target: Target, architecture: Architecture) -> Self {
+        Self { version: RECORD_VERSION, target, architecture }
+    }
+
+    /// Reads the record of an instance, if it has one.
+    ///
+    /// # Errors
+    /// [`InstanceError::TooNew`], [`InstanceError::Corrupt`], [`InstanceError::File`].
+    pub fn read(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
+        /// The one field that every version has.
+        #[derive(Deserialize)]
+        struct Any {
+            version: u32,
+        }
+        let path = paths.lent_record();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
+        };
+        let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
+        let found = serde_json::from_slice::<Any>(&text).map_err(corrupt)?.version;
+        if found > RECORD_VERSION {
+            let known = RECORD_VERSION;
+            return Err(InstanceError::TooNew { path: path.clone(), found, known });
+        }
+        serde_json::from_slice(&text).map(Some).map_err(corrupt)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`InstanceError::File`].
+    pub fn write(&self, paths: &InstancePaths) -> Result<(), InstanceError> {
+        let path = paths.lent_record();
+        let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
+        let text = serde_json::to_vec_pretty(self).map_err(corrupt)?;
+        replace_file(&path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Home;
+
+    #[test]
+    fn a_record_reads_back_and_a_newer_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"pi".parse().unwrap());
+        assert_eq!(Record::read(&paths).unwrap(), None);
+        paths.create_folder().unwrap();
+        let target = Target { host: "ann@pi.lan".to_owned(), config: Some("/c d".into()) };
+        let record = Record::new(target, Architecture::Aarch64);
+        record.write(&paths).unwrap();
+        assert_eq!(Record::read(&paths).unwrap(), Some(record));
+        replace_file(&paths.lent_record(), br#"{"version": 9, "more": 1}"#).unwrap();
+        let error = Record::read(&paths).unwrap_err().to_string();
+        assert!(error.ends_with("has version 9, this netlab reads up to 1"), "{error}");
+    }
+
+    #[test]
+    fn a_host_becomes_a_name() {
+        let name = |host| Target::instance_name(host).map(|name| name.to_string());
+        assert_eq!(name("ann@Pi.lan").as_deref(), Some("ann-pi-lan"));
+        assert_eq!(name("ssh://root@[fe80::1]:22").as_deref(), Some("ssh---root--fe80--1--22"));
+        let long = "ubuntu@ec2-203-0-113-25.compute-1.example.com";
+        assert_eq!(name(long).as_deref(), Some("3-0-113-25-compute-1-example-com"));
+        assert_eq!(name("@"), None);
+    }
+}
