@@ -131,8 +131,8 @@ fn bad_ones_are_refused(_: &Netlab) {
     refused("is of another image (another, now it is");
     write(&about, &edited("agent", "another".into()));
     refused("is of another netlab");
-    write(&about, br#"{"version":2}"#);
-    refused("has version 2, this netlab reads up to 1");
+    write(&about, br#"{"version":3}"#);
+    refused("has version 3, this netlab reads up to 2");
     write(&about, b"{");
     refused("can't be read");
     netlab.run(["checkpoint", "--list"]).exit(0).says(&["one", "can't be read"]);
