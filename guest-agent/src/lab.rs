@@ -11,6 +11,7 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::ledger::{Inventory, Ledger, Lock};
 use crate::needs;
+use crate::outside;
 use crate::teardown::{self, Removal};
 use crate::values::Values;
 
@@ -47,13 +48,19 @@ impl Lab {
         }
         needs::meet(&plan.needs).await?;
         needs::refuse_existing(&plan).await?;
-        let ledger = Ledger::new(&plan);
+        let ledger = Ledger::new(&plan, outside::leaking(&plan.networks).await?);
         ledger.write()?;
+        for network in &ledger.closed {
+            if let Err(error) = outside::close(network).await {
+                teardown::remove(&ledger).await;
+                return Err(error.into());
+            }
+        }
         // The last thing that can fail: a ledger left alone would speak of a lab that never was.
         let cgroup = match Cgroup::make_lab() {
             Ok(cgroup) => cgroup,
             Err(error) => {
-                Ledger::remove()?;
+                teardown::remove(&ledger).await;
                 return Err(error.into());
             }
         };

@@ -34,7 +34,10 @@ const LEDGER: &str = "/run/netlab/ledger.json";
 const NEW_LEDGER: &str = "/run/netlab/ledger.json.new";
 
 /// Version of the ledger's format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The oldest version that is still read: a machine of the user's may have a lab of an older netlab.
+const OLDEST_VERSION: u32 = 2;
 
 /// What a lab makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +53,9 @@ pub struct Ledger {
     /// Folders with `/etc` files for those namespaces, and the one that they are in, but for such as
     /// were there before.
     pub etc_folders: Vec<PathBuf>,
+    /// Networks to which the way out was closed. A ledger of version 2 has none.
+    #[serde(default)]
+    pub closed: Vec<String>,
     /// What steps that are over have made and is still there.
     made: Inventory,
     /// What was there before the step that runs, or that was broken off.
@@ -107,8 +113,8 @@ impl Inventory {
 }
 
 impl Ledger {
-    /// Begins a ledger for a plan.
-    pub fn new(plan: &Plan) -> Self {
+    /// Begins a ledger for a plan, before the way out to the networks `closed` is closed.
+    pub fn new(plan: &Plan, closed: Vec<String>) -> Self {
         let all = Path::new(netns::ETC_FOLDER);
         let etc_folder = |name: &String| all.join(name);
         // The folder of all of them last: it goes if nobody else has put anything into it.
@@ -119,6 +125,7 @@ impl Ledger {
             namespaces: plan.namespaces.clone(),
             files: plan.files.clone(),
             etc_folders: etc_folders.filter(|it| !it.exists()).collect(),
+            closed,
             made: Inventory::default(),
             before_step: None,
         }
@@ -160,7 +167,7 @@ impl Ledger {
 
     fn parse(text: &[u8]) -> Result<Self, String> {
         let ledger: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        if ledger.version != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&ledger.version) {
             let version = ledger.version;
             return Err(format!("its version is {version}, this agent writes {VERSION}"));
         }
@@ -273,6 +280,7 @@ mod tests {
             namespaces: vec!["red".to_owned()],
             files: vec!["/run/dhcp-r.leases".to_owned()],
             etc_folders: vec!["/etc/netns/red".into()],
+            closed: vec!["10.0.0.0/24".to_owned()],
             made: inventory(&["veth-r"], &["ovs1"]),
             before_step: Some(inventory(&["docker0"], &[])),
         }
@@ -311,6 +319,6 @@ mod tests {
         let text = serde_json::to_vec(&ledger()).unwrap();
         assert_eq!(Ledger::parse(&text).unwrap(), ledger());
         let later = serde_json::to_vec(&Ledger { version: 9, ..ledger() }).unwrap();
-        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 2");
+        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 3");
     }
 }

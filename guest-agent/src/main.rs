@@ -19,6 +19,7 @@ mod needs;
 mod netlink;
 mod netns;
 mod output;
+mod outside;
 mod probe;
 mod process;
 mod rehearsal;

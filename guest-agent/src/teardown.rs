@@ -18,6 +18,7 @@ use crate::exec;
 use crate::ledger::{Inventory, Ledger};
 use crate::netlink::Netlink;
 use crate::netns;
+use crate::outside;
 use crate::process;
 
 /// How long killed processes may take to be gone.
@@ -81,6 +82,10 @@ pub async fn remove(ledger: &Ledger) -> Removal {
             remove_path(folder)
         };
         removal.note(format!("folder `{}`", folder.display()), removed);
+    }
+    for network in &ledger.closed {
+        let what = format!("route `throw {network}`");
+        removal.note(what, outside::open(network).await);
     }
     for file in ledger.files.iter().rev() {
         removal.note(format!("file `{file}`"), remove_path(Path::new(file)));

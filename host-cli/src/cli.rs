@@ -44,7 +44,7 @@ pub struct Options {
         value_name = "NAME"
     )]
     pub name: String,
-    /// How to come by the machine, instead of what the instance has, or QEMU
+    /// Where the machine comes from, instead of what the instance has, or QEMU
     #[arg(long, global = true, env = "NETLAB_PROVIDER", value_name = "HOW")]
     pub provider: Option<crate::provider::Kind>,
     /// With `--provider ssh`: the machine, as for `ssh`: a host of your configuration, or user@address

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::instance::{Home, InstancePaths, Name};
 use crate::platform::Architecture;
 use crate::provider::ssh::Target;
-use crate::provider::{self, Provider};
+use crate::provider::{self, Kind, Provider};
 use crate::report::{Reporter, Terminal};
 
 /// The surroundings of one run.
@@ -31,10 +31,13 @@ impl Context {
     /// No place for netlab's files can be found.
     pub fn new(mut options: Options, cancel: Cancel, reporter: Reporter) -> Result<Self, Error> {
         // A machine of the user's has a name of its own unless it is given one.
-        if let (Some(host), Name::DEFAULT) = (&options.host, options.name.as_str())
-            && let Some(name) = Target::instance_name(host)
-        {
-            options.name = name.into();
+        if options.name == Name::DEFAULT {
+            let name = match (options.provider, &options.host) {
+                (Some(Kind::Vagrant), _) => Target::instance_name("vagrant"),
+                (_, Some(host)) => Target::instance_name(host),
+                (_, None) => None,
+            };
+            options.name = name.map_or(options.name, Into::into);
         }
         let terminal = Terminal::detect();
         Ok(Self { home: Home::from_environment()?, options, terminal, reporter, cancel })

@@ -25,6 +25,9 @@ pub struct Plan {
     /// Names of programs that the lab starts and may end by name. One that runs before the lab
     /// starts is refused, since it would be ended too.
     pub processes: Vec<String>,
+    /// IPv4 networks of the lab's own, such as `10.0.0.0/24`. While it is open, what the guest's first
+    /// namespace sends there does not leave the guest by its default route.
+    pub networks: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values, by name without the `$`.

@@ -62,6 +62,7 @@ fn plan() -> Plan {
         files: vec![text("/f")],
         interfaces: vec![text("v")],
         processes: vec![text("d")],
+        networks: vec![text("n")],
         needs: Needs {
             commands: vec![text("nc")],
             modules: vec![text("veth")],
@@ -88,7 +89,7 @@ fn requests() {
     assert_wire(vec![
         (
             Request::Open(Box::new(plan())),
-            r#"{"open":{"lab":"1","namespaces":["red"],"files":["/f"],"interfaces":["v"],"processes":["d"],"needs":{"commands":["nc"],"modules":["veth"],"services":["openvswitch"]},"values":{"P":"1"},"steps":[{"title":"T","why":"W","quiet":false,"actions":[{"run":{"line":2,"place":"root","text":"id","exit":{"code":0},"within_ms":5,"keep":"X"}},{"start":{"line":3,"name":"s","place":"red","text":"nc","ready":{"tcp":1},"within_ms":6}},{"check":{"line":4,"id":"a","claim":"A","place":"red","negative":true,"control":"b","within_ms":1000,"probe":{"reach":"tcp:10.0.0.2:4000"}}}],"counterfactuals":[{"title":"C","take_away":[],"fails":["a"],"undo":[{"run":{"line":2,"place":"root","text":"id","exit":"any","within_ms":5,"keep":null}}]}]}]}}"#,
+            r#"{"open":{"lab":"1","namespaces":["red"],"files":["/f"],"interfaces":["v"],"processes":["d"],"networks":["n"],"needs":{"commands":["nc"],"modules":["veth"],"services":["openvswitch"]},"values":{"P":"1"},"steps":[{"title":"T","why":"W","quiet":false,"actions":[{"run":{"line":2,"place":"root","text":"id","exit":{"code":0},"within_ms":5,"keep":"X"}},{"start":{"line":3,"name":"s","place":"red","text":"nc","ready":{"tcp":1},"within_ms":6}},{"check":{"line":4,"id":"a","claim":"A","place":"red","negative":true,"control":"b","within_ms":1000,"probe":{"reach":"tcp:10.0.0.2:4000"}}}],"counterfactuals":[{"title":"C","take_away":[],"fails":["a"],"undo":[{"run":{"line":2,"place":"root","text":"id","exit":"any","within_ms":5,"keep":null}}]}]}]}}"#,
         ),
         (Request::Step { index: 3 }, r#"{"step":{"index":3}}"#),
         (Request::Topology, r#""topology""#),

@@ -12,6 +12,7 @@ pub fn plan(namespaces: &[&str], steps: Vec<Step>) -> Plan {
         files: Vec::new(),
         interfaces: Vec::new(),
         processes: Vec::new(),
+        networks: Vec::new(),
         needs: Needs::default(),
         values: [("SUBNET".to_owned(), "10.0.0".to_owned())].into(),
         steps,

@@ -73,12 +73,12 @@ impl Hint for SessionError {
             Self::Ship { .. } => {
                 "see whether the guest has memory left: `netlab exec -- df /run`"
             }
-            Self::NoHello { .. } => "see what the guest says: `netlab logs serial`",
+            Self::NoHello { .. } => "see what the guest says: `netlab logs`",
             Self::Mismatch(_) | Self::Frame { .. } | Self::Unexpected { .. } => {
                 "start the guest anew with `netlab down`, then `netlab up`"
             }
             Self::Lost { .. } => {
-                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs serial`"
+                "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs`"
             }
         }
         .to_owned()

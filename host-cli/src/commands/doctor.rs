@@ -14,7 +14,7 @@ use crate::report::print;
 
 /// Check what this computer has, and say how to mend what it lacks
 ///
-/// With `--provider ssh` it looks at that machine instead, and `--fix` installs there.
+/// With `--provider ssh` or `vagrant` it looks at that machine instead, and `--fix` installs there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Install what is missing with the system's own package manager

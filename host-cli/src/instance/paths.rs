@@ -16,6 +16,7 @@
 //! <home>/i/<name>/ssh           there once other programs know the way in  instance/usage
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
 //! <home>/i/<name>/ssh.json      the machine of the user's that the name is for  provider/ssh
+//! <home>/i/<name>/vagrant.conf  how Vagrant says to reach its machine      provider/vagrant
 //! <home>/i/<name>/id            the client's private key                   ssh/keys
 //! <home>/i/<name>/host_key      the guest's private host key, for a swap   ssh/keys
 //! <home>/i/<name>/known_hosts   the guest's pinned host key                ssh/keys, provider/ssh
@@ -215,6 +216,11 @@ impl InstancePaths {
     /// The machine of the user's that the name is for.
     pub fn lent_record(&self) -> PathBuf {
         self.folder.join("ssh.json")
+    }
+
+    /// How Vagrant says to reach its machine, for OpenSSH.
+    pub fn vagrant_config(&self) -> PathBuf {
+        self.folder.join("vagrant.conf")
     }
 
     /// The client's private key.

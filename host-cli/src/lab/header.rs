@@ -1,6 +1,7 @@
 //! The tables that describe a lab (`toml lab`) and a step (`toml step`).
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use netlab_protocol::Needs;
 
@@ -27,6 +28,8 @@ pub struct Header {
     pub interfaces: Vec<String>,
     /// Names of programs that the lab starts and may end by name.
     pub processes: Vec<String>,
+    /// IPv4 networks of the lab's own.
+    pub networks: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values.
@@ -40,12 +43,13 @@ const NAMESPACES: Key = Key { name: "namespaces", example: "namespaces = [\"red\
 const FILES: Key = Key { name: "files", example: "files = [\"/run/red.pid\"]" };
 const INTERFACES: Key = Key { name: "interfaces", example: "interfaces = [\"ovs1\"]" };
 const PROCESSES: Key = Key { name: "processes", example: "processes = [\"dnsmasq\"]" };
+const NETWORKS: Key = Key { name: "networks", example: "networks = [\"10.0.0.0/24\"]" };
 const NEEDS: Key = Key { name: "needs", example: "needs = { services = [\"openvswitch\"] }" };
 const VALUES: Key = Key { name: "values", example: "values = { PORT = \"4000\" }" };
 const QUIET: Key = Key { name: "quiet", example: "quiet = true" };
 
-const LAB_KEYS: [Key; 9] =
-    [ID, SUMMARY, MINUTES, NAMESPACES, FILES, INTERFACES, PROCESSES, NEEDS, VALUES];
+const LAB_KEYS: [Key; 10] =
+    [ID, SUMMARY, MINUTES, NAMESPACES, FILES, INTERFACES, PROCESSES, NETWORKS, NEEDS, VALUES];
 const STEP_KEYS: [Key; 1] = [QUIET];
 
 /// What can be wrong with what these tables say.
@@ -69,6 +73,9 @@ pub enum HeaderMistake {
     /// A name that neither an interface nor a process can have.
     #[error("`{name}` is no name for {what}")]
     Kernels { name: String, what: &'static str },
+    /// A text that is no network.
+    #[error("`{text}` is no IPv4 network")]
+    Network { text: String },
     /// A value's name that is none.
     #[error("`{name}` is no name for a value")]
     Value { name: String },
@@ -91,6 +98,7 @@ impl Explain for HeaderMistake {
             Self::NamespaceTwice { .. } => "leave one out",
             Self::File { .. } => "write it from `/` on, without `..`, such as `/run/red.pid`",
             Self::Kernels { .. } => "write at most 15 characters, without `/` and spaces",
+            Self::Network { .. } => "write its first address and its length, such as `10.0.0.0/24`",
             Self::Value { .. } => "write capital letters, digits and `_`, such as `PORT`",
             Self::ShellsOwn { .. } => "choose another name, such as `RED_HOME`",
         }
@@ -112,6 +120,8 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     };
     let interfaces = names(INTERFACES, "an interface");
     let processes = names(PROCESSES, "a process");
+    let networks = table.texts(NETWORKS, found);
+    let networks = networks.into_iter().map(|text| network(text, found)).collect();
     let needs = table.read::<Needs>(NEEDS, found).map(|needs| needs.value).unwrap_or_default();
     let values = table.text_table(VALUES, found);
     let values = values.into_iter().map(|(name, text)| value(name, text, found)).collect();
@@ -121,7 +131,18 @@ pub fn lab(fence: &Fence, found: &mut Found) -> Option<Header> {
     };
     table.finish(&LAB_KEYS, found);
     let (id, summary) = (id?, summary?.value);
-    Some(Header { id, summary, minutes, namespaces, files, interfaces, processes, needs, values })
+    Some(Header {
+        id,
+        summary,
+        minutes,
+        namespaces,
+        files,
+        interfaces,
+        processes,
+        networks,
+        needs,
+        values,
+    })
 }
 
 /// What a lab without `minutes` is said to take.
@@ -187,6 +208,20 @@ fn kernels(name: Located<String>, what: &'static str, found: &mut Found) -> Stri
         found.push(name.span, HeaderMistake::Kernels { name: name.value.clone(), what });
     }
     name.value
+}
+
+/// A network other than all of them: what is routed there would be the user's own.
+fn network(text: Located<String>, found: &mut Found) -> String {
+    let parts = text.value.split_once('/').and_then(|(address, length)| {
+        Some((u32::from(address.parse::<Ipv4Addr>().ok()?), length.parse::<u32>().ok()?))
+    });
+    let is_network = |(address, length): (u32, u32)| {
+        (8..=32).contains(&length) && address.checked_shl(length).unwrap_or_default() == 0
+    };
+    if !parts.is_some_and(is_network) {
+        found.push(text.span, HeaderMistake::Network { text: text.value.clone() });
+    }
+    text.value
 }
 
 /// Longest such name: IFNAMSIZ and TASK_COMM_LEN are 16, with the final NUL.

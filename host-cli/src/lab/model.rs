@@ -28,6 +28,8 @@ pub struct Lab {
     pub interfaces: Vec<String>,
     /// Names of programs that it starts and may end by name.
     pub processes: Vec<String>,
+    /// IPv4 networks of its own.
+    pub networks: Vec<String>,
     /// What must be there before the first step.
     pub needs: Needs,
     /// Fixed values.
@@ -45,6 +47,7 @@ impl Lab {
             files,
             interfaces,
             processes,
+            networks,
             needs,
             values,
         } = draft.header?;
@@ -58,6 +61,7 @@ impl Lab {
             files,
             interfaces,
             processes,
+            networks,
             needs,
             values,
         })
@@ -76,6 +80,7 @@ impl Lab {
             files: self.files.clone(),
             interfaces: self.interfaces.clone(),
             processes: self.processes.clone(),
+            networks: self.networks.clone(),
             needs: self.needs.clone(),
             values: self.values.clone(),
             steps: self.steps.clone(),

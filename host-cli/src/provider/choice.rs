@@ -1,12 +1,15 @@
 //! Which provider an instance has: what the options say, and what its record does. The rule: a name
 //! belongs to one machine until `netlab down` gives it up.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::ssh::{Record, Target};
+use super::vagrant;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::instance::Name;
+use crate::instance::{InstanceError, Name};
 
 /// A way to a guest, as `--provider` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -16,6 +19,8 @@ pub enum Kind {
     Qemu,
     /// A machine of the user's, by SSH.
     Ssh,
+    /// The machine of the `Vagrantfile` in this folder.
+    Vagrant,
 }
 
 /// The provider of an instance.
@@ -23,8 +28,8 @@ pub enum Kind {
 pub enum Choice {
     /// QEMU.
     Qemu,
-    /// SSH to this machine.
-    Ssh(Target),
+    /// SSH to this machine of the user's.
+    Lent(Target),
 }
 
 /// The options, or the options and the instance's record, contradict each other.
@@ -79,10 +84,19 @@ struct Wish<'a> {
 pub fn choose(context: &Context, name: &Name) -> Result<Choice, Error> {
     let options = &context.options;
     let paths = context.home.instance(name);
-    let target = options
-        .host
-        .as_ref()
-        .map(|host| Target { host: host.clone(), config: options.ssh_config.clone() });
+    let target = match (options.provider, &options.host) {
+        (Some(Kind::Vagrant), Some(_)) => return Err(ChoiceError::NoSsh.into()),
+        (Some(Kind::Vagrant), None) => Some(Target {
+            host: vagrant::MACHINE.to_owned(),
+            config: Some(paths.vagrant_config()),
+            vagrant: Some(vagrants_folder()?),
+        }),
+        (_, host) => host.as_ref().map(|host| Target {
+            host: host.clone(),
+            config: options.ssh_config.clone(),
+            vagrant: None,
+        }),
+    };
     let record = Record::read(&paths)?.map(|record| record.target);
     let wish = Wish { provider: options.provider, target: target.as_ref() };
     Ok(decide(name, wish, record, paths.record().exists())?)
@@ -97,34 +111,45 @@ fn decide(
     let taken = |there: String| ChoiceError::Taken { name: name.clone(), there };
     match (wish, record) {
         (Wish { provider: None, target: None }, None) => Ok(Choice::Qemu),
-        (Wish { provider: None | Some(Kind::Ssh), target: None }, Some(there)) => {
-            Ok(Choice::Ssh(there))
+        (Wish { provider: None | Some(Kind::Ssh | Kind::Vagrant), target: None }, Some(there)) => {
+            Ok(Choice::Lent(there))
         }
         (Wish { provider: None | Some(Kind::Qemu), target: Some(_) }, None) => {
             Err(ChoiceError::NoSsh)
         }
         (Wish { provider: Some(Kind::Qemu), target: None }, None) => Ok(Choice::Qemu),
-        (Wish { provider: Some(Kind::Qemu), .. }, Some(there)) => {
-            Err(taken(format!("the machine `{}`, reached by SSH", there.host)))
+        (Wish { provider: Some(Kind::Qemu), .. }, Some(there)) => Err(taken(there.to_string())),
+        (Wish { provider: Some(Kind::Ssh | Kind::Vagrant), target: None }, None) => {
+            Err(ChoiceError::NoHost)
         }
-        (Wish { provider: Some(Kind::Ssh), target: None }, None) => Err(ChoiceError::NoHost),
-        (Wish { provider: Some(Kind::Ssh), target: Some(_) }, None) if is_qemus => {
+        (Wish { provider: Some(Kind::Ssh | Kind::Vagrant), target: Some(_) }, None) if is_qemus => {
             Err(taken("a guest under QEMU".to_owned()))
         }
-        (Wish { provider: Some(Kind::Ssh), target: Some(target) }, None) => {
-            Ok(Choice::Ssh(target.clone()))
+        (Wish { provider: Some(Kind::Ssh | Kind::Vagrant), target: Some(target) }, None) => {
+            Ok(Choice::Lent(target.clone()))
         }
-        (Wish { provider: None | Some(Kind::Ssh), target: Some(target) }, Some(there)) => {
+        (
+            Wish { provider: None | Some(Kind::Ssh | Kind::Vagrant), target: Some(target) },
+            Some(there),
+        ) => {
             if *target == there {
-                return Ok(Choice::Ssh(there));
+                return Ok(Choice::Lent(there));
             }
-            let config = match &there.config {
-                Some(config) => format!(", by `{}`", config.display()),
-                None => String::new(),
-            };
-            Err(taken(format!("the machine `{}`{config}", there.host)))
+            Err(taken(there.to_string()))
         }
     }
+}
+
+/// The folder in which Vagrant begins to look for a `Vagrantfile`: what its own variable says, or this
+/// one.
+fn vagrants_folder() -> Result<PathBuf, InstanceError> {
+    let folder = std::env::var_os("VAGRANT_CWD").filter(|folder| !folder.is_empty());
+    let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+    std::path::absolute(&folder).map_err(|source| InstanceError::File {
+        action: "find",
+        path: folder,
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -133,12 +158,12 @@ mod tests {
 
     #[test]
     fn a_name_belongs_to_one_machine() {
-        let target = |host: &str| Target { host: host.to_owned(), config: None };
+        let target = |host: &str| Target { host: host.to_owned(), config: None, vagrant: None };
         let (pi, vm) = (target("pi"), target("vm"));
         let name: Name = "lab".parse().unwrap();
         let taken =
             |there: &str| Err(ChoiceError::Taken { name: name.clone(), there: there.to_owned() });
-        let ssh = |target: &Target| Ok(Choice::Ssh(target.clone()));
+        let ssh = |target: &Target| Ok(Choice::Lent(target.clone()));
         let (none, qemu, by_ssh) = (None, Some(Kind::Qemu), Some(Kind::Ssh));
         let rows = [
             (none, None, None, false, Ok(Choice::Qemu)),
@@ -151,7 +176,7 @@ mod tests {
             (none, Some(&pi), None, false, Err(ChoiceError::NoSsh)),
             (by_ssh, Some(&pi), None, true, taken("a guest under QEMU")),
             (by_ssh, Some(&vm), Some(&pi), false, taken("the machine `pi`")),
-            (qemu, None, Some(&pi), false, taken("the machine `pi`, reached by SSH")),
+            (qemu, None, Some(&pi), false, taken("the machine `pi`")),
         ];
         for (provider, target, record, is_qemus, expected) in rows {
             let wish = Wish { provider, target };

@@ -8,6 +8,7 @@ mod choice;
 pub mod machine;
 pub mod qemu;
 pub mod ssh;
+mod vagrant;
 
 use std::path::PathBuf;
 
@@ -188,7 +189,7 @@ pub fn saved_instances(home: &Home) -> Result<Vec<Name>, Error> {
 pub fn open(context: &Context, name: &Name) -> Result<Box<dyn Provider>, Error> {
     Ok(match choice::choose(context, name)? {
         Choice::Qemu => Box::new(qemu::QemuProvider::of(context, name)),
-        Choice::Ssh(target) => Box::new(ssh::SshProvider::of(context, name, target)),
+        Choice::Lent(target) => Box::new(ssh::SshProvider::of(context, name, target)),
     })
 }
 
@@ -199,7 +200,7 @@ pub fn open(context: &Context, name: &Name) -> Result<Box<dyn Provider>, Error> 
 pub fn lent(context: &Context, name: &Name) -> Result<Option<ssh::SshProvider>, Error> {
     Ok(match choice::choose(context, name)? {
         Choice::Qemu => None,
-        Choice::Ssh(target) => Some(ssh::SshProvider::of(context, name, target)),
+        Choice::Lent(target) => Some(ssh::SshProvider::of(context, name, target)),
     })
 }
 

@@ -2,16 +2,13 @@
 //! connection, and each phase has a deadline.
 
 use std::borrow::Cow;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use russh::client::{self, DisconnectReason};
+use russh::client;
 use russh::keys::known_hosts::known_host_keys_path;
-use russh::keys::{
-    Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, load_secret_key,
-};
+use russh::keys::{Algorithm, PrivateKeyWithHashAlg, PublicKey, load_secret_key};
 use russh::{Preferred, cipher, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -19,8 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::channel::{Channel, Piece};
 use super::error::SshError;
+use super::guard::{Guard, GuardError, Refused};
 use super::login::{Address, Login, OpenSsh, Pinned};
-use super::openssh::{self, Judgement, Jump, Known, OpenSshError};
+use super::openssh::{self, Jump, Known, OpenSshError};
 use super::root;
 use crate::provider::Endpoint;
 
@@ -366,92 +364,10 @@ impl Parts {
     }
 }
 
-/// Compares the server's key with those that are known, and remembers how the connection ended.
-#[derive(Clone)]
-struct Guard {
-    known: Known,
-    takes_unknown: bool,
-    shown: Arc<OnceLock<PublicKey>>,
-    lost: Arc<OnceLock<String>>,
-}
-
-impl Guard {
-    fn new(known: Known, takes_unknown: bool) -> Self {
-        Self { known, takes_unknown, shown: Arc::default(), lost: Arc::default() }
-    }
-}
-
-/// Why a host key was not taken.
-#[derive(Debug)]
-enum Refused {
-    Wrong { shown: String },
-    Unknown { shown: String },
-}
-
-/// What [`Guard`] can end a connection with.
-#[derive(Debug)]
-enum GuardError {
-    Key(Refused),
-    Ssh(russh::Error),
-}
-
-impl From<russh::Error> for GuardError {
-    fn from(error: russh::Error) -> Self {
-        Self::Ssh(error)
-    }
-}
-
-impl client::Handler for Guard {
-    type Error = GuardError;
-
-    async fn check_server_key(
-        &mut self,
-        shown: &PublicKeyOrCertificate,
-    ) -> Result<bool, GuardError> {
-        let key = shown.public_key();
-        let shown = key.fingerprint(HashAlg::Sha256).to_string();
-        match self.known.judge(&key) {
-            Judgement::Right => {}
-            Judgement::Unknown if self.takes_unknown => {}
-            Judgement::Unknown => return Err(GuardError::Key(Refused::Unknown { shown })),
-            Judgement::Wrong => return Err(GuardError::Key(Refused::Wrong { shown })),
-        }
-        // A key is shown once more when it is time for new session keys; it is the same one then.
-        let _ = self.shown.set(key);
-        Ok(true)
-    }
-
-    async fn disconnected(
-        &mut self,
-        reason: DisconnectReason<GuardError>,
-    ) -> Result<(), GuardError> {
-        let (words, outcome) = match reason {
-            DisconnectReason::ReceivedDisconnect(_) => ("the guest ended it".to_owned(), Ok(())),
-            DisconnectReason::Error(GuardError::Ssh(error)) => {
-                (in_words(&error), Err(error.into()))
-            }
-            DisconnectReason::Error(error) => ("the host key is wrong".to_owned(), Err(error)),
-        };
-        // Only the first reason counts, and there is only one.
-        let _ = self.lost.set(words);
-        outcome
-    }
-}
-
-/// Says how a connection ended; most ends look like mishaps of reading to russh.
-fn in_words(error: &russh::Error) -> String {
-    match error {
-        russh::Error::KeepaliveTimeout => "the guest no longer answers".to_owned(),
-        russh::Error::HUP | russh::Error::Disconnect => "the guest is gone".to_owned(),
-        russh::Error::IO(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-            "the guest is gone".to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use russh::keys::HashAlg;
+
     use super::*;
     use crate::error::{Exit, Hint as _};
     use crate::ssh::test_server::{Guest, connect};

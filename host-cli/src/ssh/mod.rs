@@ -9,6 +9,7 @@ mod command;
 pub mod config;
 mod connect;
 mod error;
+mod guard;
 pub mod keys;
 mod login;
 pub mod openssh;

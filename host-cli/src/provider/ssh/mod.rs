@@ -11,7 +11,7 @@ mod survey;
 use async_trait::async_trait;
 
 use self::survey::{Survey, Wanted};
-use super::{Endpoint, LogFile, Machine, Provider, Status};
+use super::{Endpoint, LogFile, Machine, Provider, Status, vagrant};
 use crate::agent::{self, Session};
 use crate::cancel::Cancel;
 use crate::context::Context;
@@ -47,8 +47,14 @@ impl SshProvider {
     /// How OpenSSH would reach it. Its processor is this host's as long as it has not been looked
     /// at.
     async fn endpoint(&self, attached: bool) -> Result<Endpoint, Error> {
-        let Target { host, config } = &self.target;
-        let settings = ssh::openssh::resolve(host, config.as_deref()).await?;
+        if let Some(folder) = &self.target.vagrant
+            && !self.paths.vagrant_config().exists()
+        {
+            vagrant::note_way(folder, &self.paths).await?;
+        }
+        let Target { host, config, .. } = &self.target;
+        let settings =
+            ssh::openssh::resolve(host, config.as_deref()).await.map_err(ssh::SshError::from)?;
         let pinned = self.paths.known_hosts();
         let record = Record::read(&self.paths)?;
         Ok(Endpoint {
@@ -100,6 +106,9 @@ impl SshProvider {
 impl Provider for SshProvider {
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error> {
         let attached = Record::read(&self.paths)?.is_some();
+        if let Some(folder) = &self.target.vagrant {
+            vagrant::bring_up(folder, &self.paths, reporter).await?;
+        }
         if !attached {
             reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
         }

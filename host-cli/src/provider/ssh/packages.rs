@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn the_vagrantfile_installs_them_all() {
+        let vagrantfile = include_str!("../../../../Vagrantfile");
+        let words: Vec<_> = vagrantfile.split_whitespace().collect();
+        for (command, packages) in PACKAGES {
+            let package = packages[Family::Debian.column()].unwrap();
+            assert!(words.contains(&package), "{package} with `{command}`");
+        }
+    }
+
+    #[test]
     fn distributions_are_known_by_themselves_or_by_what_they_are_like() {
         let rows = [
             ("debian ", Some(Family::Debian)),

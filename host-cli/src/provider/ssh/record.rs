@@ -1,6 +1,7 @@
 //! The record of a machine of the user's: which one an instance's name is for. It is written once the
 //! machine has been found fit, and goes with `netlab down`.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -21,6 +22,9 @@ pub struct Target {
     pub host: String,
     /// The SSH configuration in place of the user's own.
     pub config: Option<PathBuf>,
+    /// The folder of the `Vagrantfile` by which Vagrant brings it up, if it is Vagrant's.
+    #[serde(default)]
+    pub vagrant: Option<PathBuf>,
 }
 
 impl Target {
@@ -37,6 +41,19 @@ impl Target {
         // The end tells hosts apart better than the beginning.
         let start = plain.len().saturating_sub(Name::MAX_LENGTH);
         plain[start..].trim_matches('-').parse().ok()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, config, vagrant } = self;
+        match (vagrant, config) {
+            (Some(folder), _) => write!(formatter, "the Vagrant machine of `{}`", folder.display()),
+            (None, Some(config)) => {
+                write!(formatter, "the machine `{host}` of `{}`", config.display())
+            }
+            (None, None) => write!(formatter, "the machine `{host}`"),
+        }
     }
 }
 
@@ -106,7 +123,8 @@ mod tests {
         let paths = Home::at(folder.path().to_owned()).instance(&"pi".parse().unwrap());
         assert_eq!(Record::read(&paths).unwrap(), None);
         paths.create_folder().unwrap();
-        let target = Target { host: "ann@pi.lan".to_owned(), config: Some("/c d".into()) };
+        let target =
+            Target { host: "ann@pi.lan".to_owned(), config: Some("/c d".into()), vagrant: None };
         let record = Record::new(target, Architecture::Aarch64);
         record.write(&paths).unwrap();
         assert_eq!(Record::read(&paths).unwrap(), Some(record));
