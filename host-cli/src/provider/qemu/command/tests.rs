@@ -70,7 +70,7 @@ none
 -initrd
 /c/initramfs
 -append
-console=ttyS0 quiet panic=-1 cryptomgr.notests mitigations=off init_on_alloc=0
+console=ttyS0 quiet no_timer_check panic=-1 cryptomgr.notests mitigations=off init_on_alloc=0
 -chardev
 file,id=console,path=/i/serial.log
 -serial
@@ -111,7 +111,10 @@ fn an_arm64_instance_differs_in_board_processor_and_console_only() {
     let expected = [
         (format!("{Q35},memory-backend=ram"), "virt,memory-backend=ram".to_owned()),
         ("qemu64,+rdrand".to_owned(), "cortex-a57".to_owned()),
-        (format!("console=ttyS0 quiet {append}"), format!("console=ttyAMA0 quiet {append}")),
+        (
+            format!("console=ttyS0 quiet no_timer_check {append}"),
+            format!("console=ttyAMA0 quiet {append}"),
+        ),
     ];
     assert_eq!(differing, expected.iter().map(|(one, other)| (one, other)).collect::<Vec<_>>());
 }
@@ -253,6 +256,6 @@ fn a_trial_has_a_loud_console_and_no_devices() {
         ..machine(Platform::Linux, Architecture::X86_64, Accelerator::Kvm)
     };
     let arguments = machine.arguments();
-    assert!(value(&arguments, "-append").starts_with("console=ttyS0 panic=-1"));
+    assert!(value(&arguments, "-append").starts_with("console=ttyS0 no_timer_check panic=-1"));
     assert!(!arguments.iter().any(|word| word == "-device" || word == "-netdev"));
 }
