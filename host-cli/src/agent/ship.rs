@@ -45,8 +45,11 @@ pub async fn ship(
     agent: &[u8],
     hash: &str,
 ) -> Result<Started, SessionError> {
-    let folder = if connection.is_lent() { LENT_FOLDER } else { FOLDER };
-    let script = script(folder, hash, agent.len());
+    let (folder, serve) = match connection.is_lent() {
+        true => (LENT_FOLDER, "serve --lent"),
+        false => (FOLDER, "serve"),
+    };
+    let script = script(folder, hash, agent.len(), serve);
     let channel = connection.exec(&script).await?;
     let mut started = Started { channel, stdout: Vec::new(), stderr: Vec::new() };
     let answer = started.answer().await?;
@@ -118,9 +121,9 @@ impl Started {
     }
 }
 
-/// Returns the shell line. The file is moved into place only when it is whole, so a connection
+/// Returns the shell line, which ends as the agent with the words `serve`. The file is moved into place only when it is whole, so a connection
 /// that breaks leaves none that a later session would start.
-fn script(folder: &str, hash: &str, size: usize) -> String {
+fn script(folder: &str, hash: &str, size: usize, serve: &str) -> String {
     let script = format!(
         "set -eu; umask 077; agent={folder}/{hash}; new=$agent.$$
 if [ -x $agent ]; then echo have; else
@@ -129,7 +132,7 @@ if [ -x $agent ]; then echo have; else
   read -r end || :; if [ \"$end\" != {END} ]; then echo \"the agent came in part\" >&2; exit 1; fi
   chmod 700 $new; mv $new $agent
 fi
-exec $agent serve"
+exec $agent {serve}"
     );
     // The guest's login shell may be any; `sh` is the one that this is written for. Our own text
     // has no zero byte, the one thing that can't be quoted.
@@ -145,7 +148,7 @@ mod tests {
 
     /// Runs the script in a shell of this machine.
     fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
-        let script = script(folder, "cafe", size);
+        let script = script(folder, "cafe", size, "serve");
         #[expect(clippy::disallowed_methods, reason = "the script is tried in a real shell")]
         let mut shell = Command::new("sh");
         let mut shell = shell
