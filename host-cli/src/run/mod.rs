@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         let hello = run.session.hello();
         if let Some(left) = hello.kept.clone().or_else(|| hello.held.clone()) {
             run.note(format!("clearing away what lab `{left}` left in the guest"));
-            reset(&mut run.session, reporter, cancel).await?;
+            reset(&mut run.session, cancel).await?;
         }
         run.take_guest().await?;
         Ok(run)
@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
             if attached {
                 close(session, false, reporter).await
             } else {
-                clear(session, reporter).await
+                clear(session).await
             }
         };
         match timeout(BREAK_OFF_LIMIT, ended).await {

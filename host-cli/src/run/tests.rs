@@ -382,3 +382,18 @@ async fn an_interruption_on_the_way_back_leaves_no_held_lab() {
     assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
     assert_eq!(log, ["back 2", "attach", "close"]);
 }
+
+#[tokio::test]
+async fn what_could_not_be_cleared_away_is_an_error() {
+    let mut guest = guest(&Log::default());
+    guest.answers = Some(Arc::new(|_| {
+        let removed = vec!["namespace `red`".to_owned()];
+        let errors = vec!["bridge `ovs1`: the switch is gone".to_owned()];
+        vec![GuestEvent::Closed { removed, errors }]
+    }));
+    let connection = connect(&guest).await.unwrap();
+    let mut session = Session::open(&connection, Architecture::HOST).await.unwrap();
+    let (_canceller, cancel) = Canceller::new();
+    let error = reset(&mut session, &cancel).await.unwrap_err();
+    assert_eq!(error.to_string(), "could not clear away: bridge `ovs1`: the switch is gone");
+}

@@ -89,12 +89,13 @@ impl SshProvider {
         Ok(Record::new(self.target.clone(), endpoint.architecture).write(&self.paths)?)
     }
 
-    /// Ends the lab that stands there and removes the agent. Returns, in words, what was removed.
+    /// Ends the lab that stands there and removes the agent, which stays as long as something of the
+    /// lab does. Returns, in words, what was removed.
     async fn clear(&self) -> Result<Vec<String>, Error> {
         let endpoint = self.endpoint(true).await?;
         let connection = Connection::open(&endpoint).await?;
         let mut session = Session::open(&connection, endpoint.architecture).await?;
-        let mut removed = run::reset(&mut session, &self.reporter, &self.cancel).await?;
+        let mut removed = run::reset(&mut session, &self.cancel).await?;
         session.end().await?;
         agent::remove(&connection).await?;
         removed.push(format!("the agent on `{}`", self.target.host));
