@@ -82,7 +82,8 @@ struct Wish<'a> {
 /// # Errors
 /// [`ChoiceError`], or a record that can't be read.
 pub fn choose(context: &Context, name: &Name) -> Result<Choice, Error> {
-    let options = &context.options;
+    // The options are about the instance that they mean, whichever else is visited.
+    let options = &context.named(name).options;
     let paths = context.home.instance(name);
     let target = match (options.provider, &options.host) {
         (Some(Kind::Vagrant), Some(_)) => return Err(ChoiceError::NoSsh.into()),
@@ -154,7 +155,31 @@ fn vagrants_folder() -> Result<PathBuf, InstanceError> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cancel::Canceller;
+    use crate::cli::Cli;
+    use crate::instance::Home;
+    use crate::report::{Reporter, Silent, Terminal};
+
+    #[test]
+    fn what_names_a_machine_counts_for_the_one_name_that_it_means() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["netlab", "--name", "lab", "--provider", "ssh", "--host", "pi", "status"];
+        let context = Context {
+            options: Cli::parse_from(words).options,
+            home: Home::at(folder.path().to_owned()),
+            terminal: Terminal::detect(),
+            reporter: Reporter::new(Box::new(Silent)),
+            cancel: Canceller::new().1,
+        };
+        let [lab, other]: [Name; 2] = ["lab", "other"].map(|name| name.parse().unwrap());
+        let pi = Target { host: "pi".to_owned(), config: None, vagrant: None };
+        assert_eq!(choose(&context, &lab).unwrap(), Choice::Lent(pi));
+        assert_eq!(choose(&context, &other).unwrap(), Choice::Qemu);
+        assert_eq!(choose(&context.named(&other), &other).unwrap(), Choice::Qemu);
+    }
 
     #[test]
     fn a_name_belongs_to_one_machine() {
