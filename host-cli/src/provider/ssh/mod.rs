@@ -137,7 +137,15 @@ impl Provider for SshProvider {
     }
 
     async fn down(&self, _: &Reporter) -> Result<Vec<String>, Error> {
+        if !self.paths.folder().exists() {
+            return Ok(Vec::new());
+        }
         let lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
+        // One that was only looked at has nothing of ours, but what others have put there may look so.
+        if Record::read(&self.paths)?.is_none() {
+            lock.remove_instance()?;
+            return Ok(Vec::new());
+        }
         let removed = self.clear().await.map_err(|error| LentError::Unended {
             host: self.target.host.clone(),
             error: Box::new(error),
@@ -153,5 +161,33 @@ impl Provider for SshProvider {
 
     fn machine(&self) -> Machine<'_> {
         Machine::Lent { host: &self.target.host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Canceller;
+    use crate::instance::Home;
+    use crate::report::Silent;
+
+    #[tokio::test]
+    async fn the_end_of_a_machine_that_is_not_in_use_does_not_go_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"pi".parse().unwrap());
+        let reporter = Reporter::new(Box::new(Silent));
+        // OpenSSH refuses this host, so that every way to it is an error.
+        let target = Target { host: "-refused".to_owned(), config: None, vagrant: None };
+        let cancel = Canceller::new().1;
+        let provider = SshProvider { target, paths, reporter: reporter.clone(), cancel };
+        assert!(provider.down(&reporter).await.unwrap().is_empty());
+        provider.paths.create_folder().unwrap();
+        assert!(provider.down(&reporter).await.unwrap().is_empty());
+        assert!(!provider.paths.folder().exists());
+        let record = Record::new(provider.target.clone(), Architecture::HOST);
+        provider.paths.create_folder().unwrap();
+        record.write(&provider.paths).unwrap();
+        provider.down(&reporter).await.unwrap_err();
+        assert_eq!(Record::read(&provider.paths).unwrap(), Some(record), "it is still in use");
     }
 }
