@@ -34,12 +34,14 @@ pub enum OpenSshError {
         key: &'static str,
     },
     /// The configuration has something that netlab can't do.
-    #[error("your SSH configuration reaches `{host}` by `{setting}`, which netlab can't use")]
+    #[error("your SSH configuration has `{setting}` for `{host}`, which netlab can't keep to")]
     Unsuited {
         /// The host as the user names it.
         host: String,
         /// The setting, with its value.
         setting: String,
+        /// What the user does instead.
+        instead: &'static str,
     },
     /// The user has no home folder, which OpenSSH's paths begin with.
     #[error("the system names no home folder for you")]
@@ -95,9 +97,7 @@ impl Hint for OpenSshError {
             Self::Refused { host, .. } | Self::Unreadable { host, .. } => {
                 format!("see what OpenSSH itself does: `ssh -G {host}`")
             }
-            Self::Unsuited { .. } => "use `ProxyJump` for a way through another host, or open a \
-                                      port with `ssh -L` and name that"
-                .to_owned(),
+            Self::Unsuited { instead, .. } => (*instead).to_owned(),
             Self::NoHome => "set `HOME`".to_owned(),
             Self::UnknownHost { command, .. } => format!(
                 "log in once with `{command}`, and compare what it shows with the machine's own key \
