@@ -114,7 +114,9 @@ impl Connection {
         let guard = Guard::new(known, false);
         let address = &endpoint.address;
         let refusal = |guard: &Guard, refused| match refused {
-            Refused::Wrong { shown } | Refused::Unknown { shown } => SshError::WrongHostKey {
+            Refused::Wrong { shown }
+            | Refused::Revoked { shown }
+            | Refused::Unknown { shown } => SshError::WrongHostKey {
                 address: address.clone(),
                 alias: pinned.host_alias.clone(),
                 pinned: guard.known.fingerprints(),
@@ -141,6 +143,11 @@ impl Connection {
                 name: settings.host_name.clone(),
                 known: guard.known.fingerprints(),
                 file: guard.known.file().to_owned(),
+                shown,
+            }),
+            Refused::Revoked { shown } => SshError::from(OpenSshError::RevokedHostKey {
+                name: settings.host_name.clone(),
+                file: guard.known.revoked_in().to_owned(),
                 shown,
             }),
             Refused::Unknown { shown } => SshError::from(OpenSshError::UnknownHost {

@@ -36,6 +36,11 @@ pub enum Refused {
         /// Fingerprint of the one that it has shown.
         shown: String,
     },
+    /// The key that it has shown is revoked.
+    Revoked {
+        /// The same.
+        shown: String,
+    },
     /// Nothing is known of the server.
     Unknown {
         /// The same.
@@ -71,6 +76,7 @@ impl client::Handler for Guard {
             Judgement::Right => {}
             Judgement::Unknown if self.takes_unknown => {}
             Judgement::Unknown => return Err(GuardError::Key(Refused::Unknown { shown })),
+            Judgement::Revoked => return Err(GuardError::Key(Refused::Revoked { shown })),
             Judgement::Wrong => return Err(GuardError::Key(Refused::Wrong { shown })),
         }
         // A key is shown once more when it is time for new session keys; it is the same one then.

@@ -56,7 +56,20 @@ pub enum OpenSshError {
         /// Fingerprint of the key that was shown.
         shown: String,
     },
-    /// The machine has another host key than the user's files say, or a revoked one.
+    /// The machine shows a key that the user's files have revoked.
+    #[error(
+        "the SSH server of `{name}` has host key {shown}, which is revoked in `{}`",
+        file.display()
+    )]
+    RevokedHostKey {
+        /// The name under which the key is known.
+        name: String,
+        /// The first file with a revoked key for it.
+        file: PathBuf,
+        /// Fingerprint of the key that was shown.
+        shown: String,
+    },
+    /// The machine has another host key than the user's files say.
     #[error(
         "the SSH server of `{name}` has host key {shown}, not {known} as `{}` has it",
         file.display()
@@ -103,6 +116,11 @@ impl Hint for OpenSshError {
                 "log in once with `{command}`, and compare what it shows with the machine's own key \
                  before you say yes"
             ),
+            Self::RevokedHostKey { name, file, .. } => format!(
+                "whoever shows this key may not be the machine: give it a new host key, or ask who \
+                 revoked this one; `ssh-keygen -F '{name}' -f '{}'` shows where",
+                file.display()
+            ),
             // In quotes: with a port it has brackets, which a shell reads otherwise.
             Self::ChangedHostKey { name, file, .. } => format!(
                 "if the machine was set up anew, forget its old key with `ssh-keygen -R '{name}' -f \
@@ -124,7 +142,7 @@ impl Hint for OpenSshError {
     fn exit(&self) -> Exit {
         match self {
             Self::Missing { .. } | Self::NoHome | Self::UnknownHost { .. } => Exit::HostLacks,
-            Self::ChangedHostKey { .. } => Exit::ConnectionLost,
+            Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => Exit::ConnectionLost,
             Self::NoKeyFits { .. } => Exit::GuestDown,
             Self::Refused { .. } | Self::Unreadable { .. } | Self::Unsuited { .. } => Exit::Usage,
         }
@@ -170,6 +188,17 @@ mod tests {
                  `/h/known_hosts` has it"
                     .to_owned(),
                 "`ssh-keygen -R '[pi.lan]:2222' -f '/h/known_hosts'`",
+            ),
+            (
+                OpenSshError::RevokedHostKey {
+                    name: "pi.lan".to_owned(),
+                    file: "/h/known_hosts".into(),
+                    shown: shown(),
+                },
+                "the SSH server of `pi.lan` has host key SHA256:new, which is revoked in \
+                 `/h/known_hosts`"
+                    .to_owned(),
+                "`ssh-keygen -F 'pi.lan' -f '/h/known_hosts'`",
             ),
             (no_key(None), nobody.to_owned(), "`ssh pi`"),
             (no_key(Some("/h/id")), nobody.to_owned(), "`ssh-add /h/id`"),
