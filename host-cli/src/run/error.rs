@@ -25,6 +25,12 @@ pub enum RunError {
         /// What it said.
         failure: Box<Failure>,
     },
+    /// A lab stands on a machine that is not netlab's own, and somebody may want it.
+    #[error("lab `{lab}` stands on this machine: you or somebody else may have kept it")]
+    Stands {
+        /// Id of the lab.
+        lab: String,
+    },
     /// Something of a lab is still there.
     #[error("could not clear away: {}", errors.join("; "))]
     Left {
@@ -80,6 +86,9 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
+            Self::Stands { .. } => {
+                "look at it with `netlab shell`; `--reset` clears it away".to_owned()
+            }
             Self::Left { .. } => {
                 "see what holds it with `netlab shell`, then try again: the rest is gone".to_owned()
             }
@@ -100,6 +109,7 @@ impl Hint for RunError {
             }
             Self::Refused { .. }
             | Self::Failed { .. }
+            | Self::Stands { .. }
             | Self::Left { .. }
             | Self::Silent { .. } => Exit::GuestDown,
             Self::Unsaved { .. } => Exit::HostLacks,
