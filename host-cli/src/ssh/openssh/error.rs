@@ -84,6 +84,18 @@ pub enum OpenSshError {
         /// Fingerprint of the key that was shown.
         shown: String,
     },
+    /// The connection ended before there was a key that fits.
+    #[error("the SSH server at {address} broke off while `{user}` was logging in: {tried}")]
+    BrokenOff {
+        /// Where.
+        address: String,
+        /// Who.
+        user: String,
+        /// What the user types to get in with OpenSSH.
+        command: String,
+        /// As below.
+        tried: String,
+    },
     /// The machine takes none of the user's keys.
     #[error("the SSH server at {address} lets `{user}` in with none of your keys: {tried}")]
     NoKeyFits {
@@ -127,6 +139,10 @@ impl Hint for OpenSshError {
                  '{}'`; if not, somebody may have put another in its place",
                 file.display()
             ),
+            Self::BrokenOff { command, .. } => format!(
+                "servers take only a few keys: name the right one with `IdentityFile` and \
+                 `IdentitiesOnly yes`; else see what `{command}` does"
+            ),
             Self::NoKeyFits { locked, command, .. } => match locked {
                 Some(locked) => {
                     format!("unlock the key for the agent: `ssh-add {}`", locked.display())
@@ -143,7 +159,7 @@ impl Hint for OpenSshError {
         match self {
             Self::Missing { .. } | Self::NoHome | Self::UnknownHost { .. } => Exit::HostLacks,
             Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => Exit::ConnectionLost,
-            Self::NoKeyFits { .. } => Exit::GuestDown,
+            Self::BrokenOff { .. } | Self::NoKeyFits { .. } => Exit::GuestDown,
             Self::Refused { .. } | Self::Unreadable { .. } | Self::Unsuited { .. } => Exit::Usage,
         }
     }
