@@ -8,7 +8,10 @@ mod packages;
 mod record;
 mod survey;
 
+use std::io;
+
 use async_trait::async_trait;
+use russh::keys::PublicKey;
 
 use self::survey::{Survey, Wanted};
 use super::{Endpoint, LogFile, Machine, Provider, Status, vagrant};
@@ -69,23 +72,31 @@ impl SshProvider {
         })
     }
 
-    /// Connects and looks, without changing anything there.
+    /// Connects and looks, without changing anything there. A host key that was taken without being
+    /// known is noted down at once: whatever comes next, no other is taken for it.
     async fn look(&self, endpoint: &Endpoint) -> Result<(Connection, Survey), Error> {
         let connection = Connection::open(endpoint).await?;
+        if let (Login::OpenSsh(login), Some(key)) = (&endpoint.login, connection.first_seen()) {
+            self.pin(login, key).await?;
+        }
         let survey = Survey::of(&connection, &self.target.host, &Wanted::by_labs()?).await?;
         Ok((connection, survey))
     }
 
-    /// Notes down that the machine is in use, and by which key it is known, if only netlab knows it.
-    async fn enter(&self, endpoint: &Endpoint, connection: &Connection) -> Result<(), Error> {
+    /// Notes down by which key the machine is known, which nobody else knows.
+    async fn pin(&self, login: &OpenSsh, key: &PublicKey) -> Result<(), Error> {
         let _lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
-        if let (Login::OpenSsh(login), Some(key)) = (&endpoint.login, connection.host_key())
-            && login.settings.takes_unknown
-            && let Ok(key) = key.to_openssh()
-        {
-            let line = format!("{} {key}\n", login.settings.host_name);
-            replace_file(&login.pinned, line.as_bytes())?;
-        }
+        let key = key.to_openssh().map_err(|cause| ssh::SshError::Local {
+            doing: "note the host key down",
+            cause: io::Error::other(cause),
+        })?;
+        let line = format!("{} {key}\n", login.settings.host_name);
+        Ok(replace_file(&login.pinned, line.as_bytes())?)
+    }
+
+    /// Notes down that the machine is in use.
+    async fn enter(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        let _lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
         Ok(Record::new(self.target.clone(), endpoint.architecture).write(&self.paths)?)
     }
 
@@ -114,7 +125,7 @@ impl Provider for SshProvider {
             reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
         }
         let mut endpoint = self.endpoint(attached).await?;
-        let (connection, survey) = self.look(&endpoint).await?;
+        let (_connection, survey) = self.look(&endpoint).await?;
         endpoint.architecture = survey.check(&self.target.host, &endpoint.user)?;
         let lacking = survey.lacking();
         if !lacking.is_empty() {
@@ -124,7 +135,7 @@ impl Provider for SshProvider {
             );
             reporter.emit(Event::Note { text });
         }
-        self.enter(&endpoint, &connection).await?;
+        self.enter(&endpoint).await?;
         Ok(endpoint)
     }
 
