@@ -207,6 +207,33 @@ fn broken(settings: &Settings, cause: russh::Error) -> SshError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ssh::guard::Guard;
+    use crate::ssh::openssh::Known;
+    use crate::ssh::test_server::{Guest, serve};
+
+    /// Logs in at a guest with these identity files and no agent.
+    async fn log_in_with(guest: &Guest, files: &[&Path]) -> Result<(), SshError> {
+        let files: String =
+            files.iter().map(|file| format!("identityfile {}\n", file.display())).collect();
+        let printed = format!("user root\nhostname vm\nport 22\nidentityagent none\n{files}");
+        let settings = Settings::read(&printed, "vm", None, Path::new("/h")).unwrap();
+        let (config, guard) = (Arc::default(), Guard::new(Known::default(), true));
+        let mut handle = client::connect_stream(config, serve(guest), guard).await.unwrap();
+        log_in(&mut handle, &settings).await
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_private_key_is_passed_over() {
+        let guest = Guest::new();
+        let folder = tempfile::tempdir().unwrap();
+        let [public, broken] = ["id.pub", "id"].map(|name| folder.path().join(name));
+        std::fs::write(&public, guest.allowed.to_openssh().unwrap()).unwrap();
+        std::fs::write(&broken, "-----BEGIN OPENSSH PRIVATE KEY-----\nno").unwrap();
+        log_in_with(&guest, &[&public, &broken, &guest.pinned().identity]).await.unwrap();
+        let error = log_in_with(&guest, &[&public]).await.unwrap_err().to_string();
+        let words = format!("there was none to offer; `{}` can't be read: ", public.display());
+        assert!(error.contains(&words), "{error}");
+    }
 
     #[test]
     fn what_was_tried_is_told_by_name() {
