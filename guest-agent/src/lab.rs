@@ -9,7 +9,7 @@ use netlab_protocol::{Action, Check, Failure, Place, Plan};
 use crate::background::Background;
 use crate::cgroup::Cgroup;
 use crate::error::Error;
-use crate::ledger::{Inventory, Ledger, Lock};
+use crate::ledger::{Inventory, Ledger, Lock, Machine};
 use crate::needs;
 use crate::outside;
 use crate::teardown::{self, Removal};
@@ -38,7 +38,7 @@ impl Lab {
     /// # Errors
     /// [`Failure::Busy`], [`Failure::Missing`], [`Failure::Exists`]; [`Failure::Protocol`] if an
     /// earlier lab still stands.
-    pub async fn open(plan: Plan) -> Result<Self, Failure> {
+    pub async fn open(plan: Plan, machine: Machine) -> Result<Self, Failure> {
         let lock = Lock::take()?.ok_or(Failure::Busy)?;
         if let Some(kept) = Ledger::read()? {
             return Err(Failure::Protocol {
@@ -48,7 +48,7 @@ impl Lab {
         }
         needs::meet(&plan.needs).await?;
         needs::refuse_existing(&plan).await?;
-        let ledger = Ledger::new(&plan, outside::leaking(&plan.networks).await?);
+        let ledger = Ledger::new(&plan, machine, outside::leaking(&plan.networks).await?);
         ledger.write()?;
         for network in &ledger.closed {
             if let Err(error) = outside::close(network).await {

@@ -2,7 +2,8 @@
 //!
 //! It is on disk before anything is made, so that a later agent can remove what a killed one
 //! left: during a step it says what was there before the step. What appears between two steps was
-//! made by the learner, and is never touched.
+//! made by the learner, and is never touched. On a machine that is lent, others make things during a
+//! step as well (containers, tunnels), so there only what the lab has announced is its own.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -34,10 +35,19 @@ const LEDGER: &str = "/run/netlab/ledger.json";
 const NEW_LEDGER: &str = "/run/netlab/ledger.json.new";
 
 /// Version of the ledger's format.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// The oldest version that is still read: a machine of the user's may have a lab of an older netlab.
 const OLDEST_VERSION: u32 = 2;
+
+/// Whose the machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// A guest of netlab's own, in which nobody else makes anything during a step.
+    Own,
+    /// Somebody's, who goes on using it.
+    Lent,
+}
 
 /// What a lab makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +66,10 @@ pub struct Ledger {
     /// Networks to which the way out was closed. A ledger of version 2 has none.
     #[serde(default)]
     pub closed: Vec<String>,
+    /// The only interfaces and bridges that can be the lab's, since it announced them; `None` in a
+    /// guest of netlab's own, and in a ledger of version 3 or older.
+    #[serde(default)]
+    announced: Option<BTreeSet<String>>,
     /// What steps that are over have made and is still there.
     made: Inventory,
     /// What was there before the step that runs, or that was broken off.
@@ -104,6 +118,10 @@ impl Inventory {
         }
     }
 
+    fn among(&self, names: &BTreeSet<String>) -> Self {
+        Self { interfaces: &self.interfaces & names, bridges: &self.bridges & names }
+    }
+
     fn either(&self, other: &Self) -> Self {
         Self {
             interfaces: &self.interfaces | &other.interfaces,
@@ -114,11 +132,15 @@ impl Inventory {
 
 impl Ledger {
     /// Begins a ledger for a plan, before the way out to the networks `closed` is closed.
-    pub fn new(plan: &Plan, closed: Vec<String>) -> Self {
+    pub fn new(plan: &Plan, machine: Machine, closed: Vec<String>) -> Self {
         let all = Path::new(netns::ETC_FOLDER);
         let etc_folder = |name: &String| all.join(name);
         // The folder of all of them last: it goes if nobody else has put anything into it.
         let etc_folders = plan.namespaces.iter().map(etc_folder).chain([all.to_owned()]);
+        let announced = match machine {
+            Machine::Own => None,
+            Machine::Lent => Some(plan.interfaces.iter().cloned().collect()),
+        };
         Self {
             version: VERSION,
             lab: plan.lab.clone(),
@@ -126,6 +148,7 @@ impl Ledger {
             files: plan.files.clone(),
             etc_folders: etc_folders.filter(|it| !it.exists()).collect(),
             closed,
+            announced,
             made: Inventory::default(),
             before_step: None,
         }
@@ -146,6 +169,10 @@ impl Ledger {
     /// Returns what of all that is there now the lab has made.
     pub fn made_of(&self, now: &Inventory) -> Inventory {
         let new = self.before_step.as_ref().map(|before| now.without(before)).unwrap_or_default();
+        let new = match &self.announced {
+            Some(names) => new.among(names),
+            None => new,
+        };
         // What is gone is forgotten: whoever makes one of that name later owns it.
         self.made.either(&new).both(now)
     }
@@ -281,6 +308,7 @@ mod tests {
             files: vec!["/run/dhcp-r.leases".to_owned()],
             etc_folders: vec!["/etc/netns/red".into()],
             closed: vec!["10.0.0.0/24".to_owned()],
+            announced: None,
             made: inventory(&["veth-r"], &["ovs1"]),
             before_step: Some(inventory(&["docker0"], &[])),
         }
@@ -315,10 +343,28 @@ mod tests {
     }
 
     #[test]
+    fn on_a_lent_machine_only_what_the_lab_announced_is_the_labs() {
+        let announced = ["veth-r", "ovs1"].map(str::to_owned).into();
+        let mut ledger = Ledger {
+            made: Inventory::default(),
+            before_step: None,
+            announced: Some(announced),
+            ..ledger()
+        };
+        ledger.step_begins(inventory(&["docker0"], &[]));
+        // Docker starts a container meanwhile, a tunnel comes up, and somebody makes a bridge.
+        let now = inventory(&["docker0", "veth-r", "veth1a2b", "tun0"], &["ovs1", "br-int"]);
+        let made = inventory(&["veth-r"], &["ovs1"]);
+        assert_eq!(ledger.made_of(&now), made, "the step was broken off");
+        ledger.step_is_over(&now);
+        assert_eq!(ledger.made_of(&now), made);
+    }
+
+    #[test]
     fn a_ledger_reads_back_and_another_version_is_refused_with_both_named() {
         let text = serde_json::to_vec(&ledger()).unwrap();
         assert_eq!(Ledger::parse(&text).unwrap(), ledger());
         let later = serde_json::to_vec(&Ledger { version: 9, ..ledger() }).unwrap();
-        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 3");
+        assert_eq!(Ledger::parse(&later).unwrap_err(), "its version is 9, this agent writes 4");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `netlab-agent serve` talks frames on its standard input and output, and nothing else is ever
 //! written there. Whoever starts it owns it: when the input ends, so does the lab, unless it is
-//! held.
+//! held. `serve --lent` does so on a machine that is somebody's own.
 
 #![deny(clippy::print_stdout)]
 
@@ -37,17 +37,22 @@ mod wire;
 use std::process::ExitCode;
 
 use error::Error;
+use ledger::Machine;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments != ["serve"] {
-        Error::Usage { arguments }.log();
-        return ExitCode::from(2);
-    }
+    let machine = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve"] => Machine::Own,
+        ["serve", "--lent"] => Machine::Lent,
+        _ => {
+            Error::Usage { arguments }.log();
+            return ExitCode::from(2);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = runtime
         .map_err(|source| Error::System { doing: "start the event loop", source })
-        .and_then(|runtime| runtime.block_on(serve::serve()));
+        .and_then(|runtime| runtime.block_on(serve::serve(machine)));
     match served {
         Ok(code) => code,
         Err(error) => {

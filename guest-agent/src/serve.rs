@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::held::{self, Hold, Visit, Visitor};
 use crate::journal;
 use crate::lab::{self, Lab};
+use crate::ledger::Machine;
 use crate::rehearsal;
 use crate::service;
 use crate::signals::Signals;
@@ -36,12 +37,12 @@ enum Next {
 ///
 /// # Errors
 /// [`Error`] if the session can't begin, or if the host does not keep to the protocol.
-pub async fn serve() -> Result<ExitCode, Error> {
+pub async fn serve(machine: Machine) -> Result<ExitCode, Error> {
     let mut signals = Signals::listen()?;
     let first = encode(&hello().await?)?;
     let Wire { inbox, host, writer } = wire::open(copy(io::stdin())?, copy(io::stdout())?, first)?;
     let outbox = Outbox::new(host);
-    let mut session = Session { inbox, outbox, writer, lab: None, hold: None };
+    let mut session = Session { machine, inbox, outbox, writer, lab: None, hold: None };
     let served = session.run(&mut signals).await;
     let Session { outbox, writer, lab, hold, .. } = session;
     drop(hold);
@@ -89,6 +90,7 @@ async fn hello() -> Result<Hello, Error> {
 }
 
 struct Session {
+    machine: Machine,
     inbox: Inbox,
     outbox: Outbox,
     writer: Writer,
@@ -205,7 +207,7 @@ impl Session {
                     let problem = format!("while lab `{held}` of an earlier session still stands");
                     return Err(refused(asked, &problem));
                 }
-                self.lab = Some(Lab::open(*plan).await?);
+                self.lab = Some(Lab::open(*plan, self.machine).await?);
                 self.outbox.send(Event::Opened).await;
             }
             Request::Step { index } => return self.run_step(index, signals).await,

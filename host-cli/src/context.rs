@@ -64,9 +64,14 @@ impl Context {
         Ok(self.home.instance(&self.name()?))
     }
 
-    /// The same surroundings for another instance, as if `--name` had named it.
+    /// The same surroundings for another instance, as if `--name` had named it. What names a machine
+    /// names that of one instance, so it does not count for another.
     pub fn named(&self, name: &Name) -> Self {
-        let options = Options { name: name.to_string(), ..self.options.clone() };
+        let mut options = self.options.clone();
+        if options.name != name.as_str() {
+            (options.provider, options.host, options.ssh_config) = (None, None, None);
+            options.name = name.to_string();
+        }
         Self { options, ..self.clone() }
     }
 

@@ -20,7 +20,8 @@ pub struct Plan {
     /// removed at the end, and refused by name if they exist before.
     pub files: Vec<String>,
     /// Interfaces and bridges that the lab makes in the guest's first namespace. One that exists
-    /// before the lab starts is refused by name; at the end what the lab has really made is removed.
+    /// before the lab starts is refused by name; at the end what the lab has really made is removed,
+    /// and on a machine that is lent only if it is one of these.
     pub interfaces: Vec<String>,
     /// Names of programs that the lab starts and may end by name. One that runs before the lab
     /// starts is refused, since it would be ended too.

@@ -23,12 +23,19 @@ pub struct Binaries {
 #[error("this netlab was built without the agent for {0} guests")]
 pub struct NotBuiltIn(pub Architecture);
 
-impl Hint for NotBuiltIn {
-    fn hint(&self) -> String {
-        let target = match self.0 {
+impl NotBuiltIn {
+    /// The target of Rust's that has to be there when netlab is built, for it to have them.
+    pub fn target(&self) -> &'static str {
+        match self.0 {
             Architecture::X86_64 => "x86_64-unknown-linux-musl",
             Architecture::Aarch64 => "aarch64-unknown-linux-musl",
-        };
+        }
+    }
+}
+
+impl Hint for NotBuiltIn {
+    fn hint(&self) -> String {
+        let target = self.target();
         let other = self.0.other();
         format!("build it again after `rustup target add {target}`, or take `--arch {other}`")
     }

@@ -71,11 +71,12 @@ impl Hint for SessionError {
             Self::Ssh(error) => return error.hint(),
             Self::NotBuiltIn(error) => return error.hint(),
             Self::Ship { .. } => {
-                "see whether the guest has memory left: `netlab exec -- df /run`"
+                "see whether the guest has space left, in memory or, if it is a machine of yours, on \
+                 its disk: `netlab exec -- df /run /var/lib`"
             }
             Self::NoHello { .. } => "see what the guest says: `netlab logs`",
             Self::Mismatch(_) | Self::Frame { .. } | Self::Unexpected { .. } => {
-                "start the guest anew with `netlab down`, then `netlab up`"
+                "have the guest's agent put there anew with `netlab down`, then `netlab up`"
             }
             Self::Lost { .. } => {
                 "see whether the guest still runs with `netlab status`, and what it said last with `netlab logs`"

@@ -10,9 +10,9 @@ const FOLDER: &str = "/run/netlab/bin";
 /// The same on a machine of the user's, on disk: most distributions let nothing under `/run` be run.
 const LENT_FOLDER: &str = "/var/lib/netlab/bin";
 
-/// Removes the agents of all builds, and what they wrote. The lock stays: whoever waits for it has it
-/// open, and a new one would be another. It is empty, lies in memory, and goes with the next boot.
-const REMOVE: &str = "rm -rf /var/lib/netlab /run/netlab/agent.log";
+/// What an agent writes there. The lock stays: whoever waits for it has it open, and a new one would be
+/// another. It is empty, lies in memory, and goes with the next boot.
+const JOURNAL: &str = "/run/netlab/agent.log";
 
 /// Bytes that are sent at once: a few packets of SSH.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -45,8 +45,11 @@ pub async fn ship(
     agent: &[u8],
     hash: &str,
 ) -> Result<Started, SessionError> {
-    let folder = if connection.is_lent() { LENT_FOLDER } else { FOLDER };
-    let script = script(folder, hash, agent.len());
+    let (folder, serve) = match connection.is_lent() {
+        true => (LENT_FOLDER, "serve --lent"),
+        false => (FOLDER, "serve"),
+    };
+    let script = script(folder, hash, agent.len(), serve);
     let channel = connection.exec(&script).await?;
     let mut started = Started { channel, stdout: Vec::new(), stderr: Vec::new() };
     let answer = started.answer().await?;
@@ -70,11 +73,12 @@ pub async fn ship(
 /// # Errors
 /// [`SessionError::Ship`] if it is still there, or a lost connection.
 pub async fn remove(connection: &Connection) -> Result<(), SessionError> {
-    let left = connection.output(&format!("{REMOVE}; ls -d /var/lib/netlab 2>/dev/null")).await?;
+    let removal = removal(LENT_FOLDER);
+    let left = connection.output(&format!("rm -f {JOURNAL}; {removal}")).await?;
     if left.is_empty() {
         return Ok(());
     }
-    let problem = "it could not be removed from `/var/lib/netlab`".to_owned();
+    let problem = format!("it could not be removed from `{LENT_FOLDER}`");
     Err(SessionError::Ship { problem, words: String::new() })
 }
 
@@ -118,9 +122,23 @@ impl Started {
     }
 }
 
-/// Returns the shell line. The file is moved into place only when it is whole, so a connection
+/// Returns the shell line that removes the agents of all builds, whole or in part, from a folder, and
+/// prints what of them is still there. The folder and the one around it go if they are empty then:
+/// what somebody else has put there stays.
+fn removal(folder: &str) -> String {
+    // An agent's name is the hash of its build, 64 digits; a part of one has a number behind a dot.
+    format!(
+        "folder={folder}; for file in $folder/*; do name=${{file##*/}}; name=${{name%%.*}}
+case $name in *[!0-9a-f]*) ;; *)
+  [ ${{#name}} -ne 64 ] || rm -f \"$file\" || echo \"$file\";;
+esac; done
+rmdir $folder && rmdir ${{folder%/*}}"
+    )
+}
+
+/// Returns the shell line, which ends as the agent with the words `serve`. The file is moved into place only when it is whole, so a connection
 /// that breaks leaves none that a later session would start.
-fn script(folder: &str, hash: &str, size: usize) -> String {
+fn script(folder: &str, hash: &str, size: usize, serve: &str) -> String {
     let script = format!(
         "set -eu; umask 077; agent={folder}/{hash}; new=$agent.$$
 if [ -x $agent ]; then echo have; else
@@ -129,7 +147,7 @@ if [ -x $agent ]; then echo have; else
   read -r end || :; if [ \"$end\" != {END} ]; then echo \"the agent came in part\" >&2; exit 1; fi
   chmod 700 $new; mv $new $agent
 fi
-exec $agent serve"
+exec $agent {serve}"
     );
     // The guest's login shell may be any; `sh` is the one that this is written for. Our own text
     // has no zero byte, the one thing that can't be quoted.
@@ -145,7 +163,7 @@ mod tests {
 
     /// Runs the script in a shell of this machine.
     fn run(folder: &str, program: &[u8], size: usize) -> (String, String, Option<i32>) {
-        let script = script(folder, "cafe", size);
+        let script = script(folder, "cafe", size, "serve");
         #[expect(clippy::disallowed_methods, reason = "the script is tried in a real shell")]
         let mut shell = Command::new("sh");
         let mut shell = shell
@@ -174,6 +192,34 @@ mod tests {
         assert_eq!(status, Some(0));
         let (out, _, _) = run(folder, b"second request", program.len());
         assert_eq!(out, "have\nserve: second request\n");
+    }
+
+    #[test]
+    fn agents_go_and_what_somebody_else_put_there_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("netlab").join("bin");
+        let agent = "0123456789abcdef".repeat(4);
+        let run = || {
+            #[expect(clippy::disallowed_methods, reason = "the line is tried in a real shell")]
+            let mut shell = Command::new("sh");
+            let output = shell.args(["-c", &removal(folder.to_str().unwrap())]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        };
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in [&agent, &format!("{agent}.123"), "cafe", "notes.txt"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        run();
+        let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["cafe", "notes.txt"]);
+        for name in names {
+            std::fs::remove_file(folder.join(name)).unwrap();
+        }
+        std::fs::write(folder.join(&agent), "").unwrap();
+        run();
+        assert_eq!(root.path().read_dir().unwrap().count(), 0);
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub struct Args {
     /// Leave the lab standing in the guest
     #[arg(long)]
     pub keep: bool,
-    /// Swap a guest that was used for a fresh one, even if you have worked in it
+    /// Swap a guest that was used for a fresh one, even if you have worked in it; on a machine of yours,
+    /// clear away a lab that was kept there
     #[arg(long)]
     pub reset: bool,
 }
@@ -60,7 +61,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         Box::new(Straight)
     };
     let mut history = Checkpoints::of(context, &lab.plan()).await?;
-    let options = Options { from: args.from, keep: args.keep, guest_may_go: may_go };
+    let is_ours = context.provider()?.machine().emulator().is_some();
+    let options = Options {
+        from: args.from,
+        keep: args.keep,
+        guest_may_go: may_go,
+        left_may_go: is_ours || args.reset,
+    };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
     let summary = run.finish(&lab, pace.as_mut()).await?;

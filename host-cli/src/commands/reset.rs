@@ -75,7 +75,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         }
         None => {
             let mut guest = context.cancel.guard(Guest::attach(context)).await?;
-            Some(crate::run::reset(&mut guest.session, &context.reporter, &context.cancel).await?)
+            Some(crate::run::reset(&mut guest.session, &context.cancel).await?)
         }
     };
     // Their lab is gone.

@@ -31,7 +31,7 @@ struct Row {
     start: Option<&'static str>,
     /// Id of a lab that stands in the guest.
     lab: Option<String>,
-    /// Why the agent did not answer, if it did not.
+    /// Why the agent did not answer, or why the machine could not be looked for, if that is so.
     problem: Option<String>,
 }
 
@@ -75,7 +75,8 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 }
 
 async fn row(context: &Context) -> Result<Row, Error> {
-    let status = context.cancel.guard(context.provider()?.status()).await?;
+    let provider = context.provider()?;
+    let status = context.cancel.guard(provider.status()).await;
     let mut row = Row {
         name: context.options.name.clone(),
         up: false,
@@ -85,6 +86,14 @@ async fn row(context: &Context) -> Result<Row, Error> {
         start: None,
         lab: None,
         problem: None,
+    };
+    let status = match status {
+        // The way to a machine of the user's is theirs to change: the others are shown all the same.
+        Err(error) if provider.machine().emulator().is_none() && !context.cancel.is_cancelled() => {
+            row.problem = Some(error.to_string());
+            return Ok(row);
+        }
+        other => other?,
     };
     if let Status::Up(endpoint) = status {
         row.up = true;
@@ -104,4 +113,38 @@ async fn row(context: &Context) -> Result<Row, Error> {
         }
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cancel::Canceller;
+    use crate::cli::Cli;
+    use crate::instance::Home;
+    use crate::provider::ssh::{Record, Target};
+    use crate::report::{Reporter, Silent, Terminal};
+
+    #[tokio::test]
+    async fn a_machine_that_can_not_be_looked_for_is_a_row_with_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_canceller, cancel) = Canceller::new();
+        let context = Context {
+            options: Cli::parse_from(["netlab", "--name", "pi", "status"]).options,
+            home: Home::at(folder.path().to_owned()),
+            terminal: Terminal::detect(),
+            reporter: Reporter::new(Box::new(Silent)),
+            cancel,
+        };
+        let paths = context.paths().unwrap();
+        paths.create_folder().unwrap();
+        // OpenSSH refuses this host.
+        let target = Target { host: "-refused".to_owned(), config: None, vagrant: None };
+        Record::new(target, Architecture::HOST).write(&paths).unwrap();
+        let row = row(&context).await.unwrap();
+        assert!(!row.up);
+        let problem = row.problem.unwrap();
+        assert!(problem.starts_with("OpenSSH can't tell how to reach `-refused`"), "{problem}");
+    }
 }

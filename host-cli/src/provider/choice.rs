@@ -1,7 +1,7 @@
 //! Which provider an instance has: what the options say, and what its record does. The rule: a name
 //! belongs to one machine until `netlab down` gives it up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,8 @@ struct Wish<'a> {
 /// # Errors
 /// [`ChoiceError`], or a record that can't be read.
 pub fn choose(context: &Context, name: &Name) -> Result<Choice, Error> {
-    let options = &context.options;
+    // The options are about the instance that they mean, whichever else is visited.
+    let options = &context.named(name).options;
     let paths = context.home.instance(name);
     let target = match (options.provider, &options.host) {
         (Some(Kind::Vagrant), Some(_)) => return Err(ChoiceError::NoSsh.into()),
@@ -91,11 +92,11 @@ pub fn choose(context: &Context, name: &Name) -> Result<Choice, Error> {
             config: Some(paths.vagrant_config()),
             vagrant: Some(vagrants_folder()?),
         }),
-        (_, host) => host.as_ref().map(|host| Target {
-            host: host.clone(),
-            config: options.ssh_config.clone(),
-            vagrant: None,
-        }),
+        (_, Some(host)) => {
+            let config = options.ssh_config.as_deref().map(from_anywhere).transpose()?;
+            Some(Target { host: host.clone(), config, vagrant: None })
+        }
+        (_, None) => None,
     };
     let record = Record::read(&paths)?.map(|record| record.target);
     let wish = Wish { provider: options.provider, target: target.as_ref() };
@@ -144,17 +145,57 @@ fn decide(
 /// one.
 fn vagrants_folder() -> Result<PathBuf, InstanceError> {
     let folder = std::env::var_os("VAGRANT_CWD").filter(|folder| !folder.is_empty());
-    let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
-    std::path::absolute(&folder).map_err(|source| InstanceError::File {
+    absolute(&folder.map_or_else(|| PathBuf::from("."), PathBuf::from))
+}
+
+/// The SSH configuration as later calls, from other folders, find it.
+fn from_anywhere(config: &Path) -> Result<PathBuf, InstanceError> {
+    // For `ssh -F` this word is no file: there is no configuration then.
+    if config == Path::new("none") { Ok(config.to_owned()) } else { absolute(config) }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, InstanceError> {
+    std::path::absolute(path).map_err(|source| InstanceError::File {
         action: "find",
-        path: folder,
+        path: path.to_owned(),
         source,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cancel::Canceller;
+    use crate::cli::Cli;
+    use crate::instance::Home;
+    use crate::report::{Reporter, Silent, Terminal};
+
+    #[test]
+    fn what_names_a_machine_counts_for_the_one_name_that_it_means() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["netlab", "--name", "lab", "--provider", "ssh", "--host", "pi", "status"];
+        let context = Context {
+            options: Cli::parse_from(words).options,
+            home: Home::at(folder.path().to_owned()),
+            terminal: Terminal::detect(),
+            reporter: Reporter::new(Box::new(Silent)),
+            cancel: Canceller::new().1,
+        };
+        let [lab, other]: [Name; 2] = ["lab", "other"].map(|name| name.parse().unwrap());
+        let pi = Target { host: "pi".to_owned(), config: None, vagrant: None };
+        assert_eq!(choose(&context, &lab).unwrap(), Choice::Lent(pi));
+        assert_eq!(choose(&context, &other).unwrap(), Choice::Qemu);
+        assert_eq!(choose(&context.named(&other), &other).unwrap(), Choice::Qemu);
+    }
+
+    #[test]
+    fn a_configuration_is_found_from_any_folder() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(from_anywhere(Path::new("ssh.conf")).unwrap(), here.join("ssh.conf"));
+        assert_eq!(from_anywhere(Path::new("none")).unwrap(), Path::new("none"));
+    }
 
     #[test]
     fn a_name_belongs_to_one_machine() {

@@ -88,6 +88,17 @@ impl Reporter {
 #[cfg(test)]
 mod sample;
 
+/// Tells nobody anything.
+#[cfg(test)]
+pub struct Silent;
+
+#[cfg(test)]
+impl Renderer for Silent {
+    fn event(&mut self, _: &Event) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

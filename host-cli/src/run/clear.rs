@@ -21,7 +21,10 @@ pub(super) async fn close(
     session.send(&Request::Close { keep }).await?;
     loop {
         match session.next().await? {
-            GuestEvent::Closed { removed, errors } => return Ok(told(removed, errors, reporter)),
+            GuestEvent::Closed { removed, errors } => {
+                tell(errors, reporter);
+                return Ok(removed);
+            }
             GuestEvent::Failed(failure @ Failure::Protocol { .. }) => {
                 let failure = Box::new(failure);
                 return Err(RunError::Failed { doing: "end the lab", failure }.into());
@@ -35,27 +38,21 @@ pub(super) async fn close(
 /// Clears away what an earlier session left. Returns what was removed, in words.
 ///
 /// # Errors
-/// [`RunError::Failed`] if another session is at it or the guest can't; a lost connection; an
-/// interruption.
-pub async fn reset(
-    session: &mut Session,
-    reporter: &Reporter,
-    cancel: &Cancel,
-) -> Result<Vec<String>, Error> {
-    cancel.guard(clear(session, reporter)).await
+/// [`RunError::Failed`] if another session is at it or the guest can't; [`RunError::Left`] if
+/// something is still there; a lost connection; an interruption.
+pub async fn reset(session: &mut Session, cancel: &Cancel) -> Result<Vec<String>, Error> {
+    cancel.guard(clear(session)).await
 }
 
 /// As [`reset`], to its end.
 ///
 /// # Errors
-/// [`RunError::Failed`] if another session is at it or the guest can't; a lost connection.
-pub(super) async fn clear(
-    session: &mut Session,
-    reporter: &Reporter,
-) -> Result<Vec<String>, Error> {
+/// As [`reset`], but for the interruption.
+pub(super) async fn clear(session: &mut Session) -> Result<Vec<String>, Error> {
     session.send(&Request::Reset).await?;
     match session.next().await? {
-        GuestEvent::Closed { removed, errors } => Ok(told(removed, errors, reporter)),
+        GuestEvent::Closed { removed, errors } if errors.is_empty() => Ok(removed),
+        GuestEvent::Closed { errors, .. } => Err(RunError::Left { errors }.into()),
         GuestEvent::Failed(failure) => {
             let failure = Box::new(failure);
             Err(RunError::Failed { doing: "clear away what a lab left", failure }.into())
@@ -64,9 +61,8 @@ pub(super) async fn clear(
     }
 }
 
-fn told(removed: Vec<String>, errors: Vec<String>, reporter: &Reporter) -> Vec<String> {
+fn tell(errors: Vec<String>, reporter: &Reporter) {
     for error in errors {
         reporter.emit(Event::Note { text: format!("could not clear away: {error}") });
     }
-    removed
 }

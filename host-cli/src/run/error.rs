@@ -25,6 +25,18 @@ pub enum RunError {
         /// What it said.
         failure: Box<Failure>,
     },
+    /// A lab stands on a machine that is not netlab's own, and somebody may want it.
+    #[error("lab `{lab}` stands on this machine: you or somebody else may have kept it")]
+    Stands {
+        /// Id of the lab.
+        lab: String,
+    },
+    /// Something of a lab is still there.
+    #[error("could not clear away: {}", errors.join("; "))]
+    Left {
+        /// What, and why, in words.
+        errors: Vec<String>,
+    },
     /// The guest did not answer.
     #[error("the guest did not {doing} within {within:?}")]
     Silent {
@@ -74,6 +86,12 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
+            Self::Stands { .. } => {
+                "look at it with `netlab shell`; `--reset` clears it away".to_owned()
+            }
+            Self::Left { .. } => {
+                "see what holds it with `netlab shell`, then try again: the rest is gone".to_owned()
+            }
             Self::Silent { .. } => start_anew.to_owned(),
             Self::NoSuchStep { steps, .. } => {
                 format!("give `--from` a number from 1 to {steps}, or leave it out")
@@ -89,7 +107,11 @@ impl Hint for RunError {
             Self::Refused { failure, .. } if matches!(**failure, Failure::Missing { .. }) => {
                 Exit::Usage
             }
-            Self::Refused { .. } | Self::Failed { .. } | Self::Silent { .. } => Exit::GuestDown,
+            Self::Refused { .. }
+            | Self::Failed { .. }
+            | Self::Stands { .. }
+            | Self::Left { .. }
+            | Self::Silent { .. } => Exit::GuestDown,
             Self::Unsaved { .. } => Exit::HostLacks,
             Self::NoSuchStep { .. } => Exit::Usage,
         }

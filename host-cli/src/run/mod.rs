@@ -43,6 +43,9 @@ pub struct Options {
     pub keep: bool,
     /// Whether a guest that an earlier run saved may take the place of this one.
     pub guest_may_go: bool,
+    /// Whether a lab that an earlier session left may be cleared away: in a guest of netlab's own, or
+    /// with the user's word.
+    pub left_may_go: bool,
 }
 
 /// A lab that is being run.
@@ -84,7 +87,7 @@ impl<'a> Run<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
         let plan = lab.plan();
-        let Options { from, keep, guest_may_go } = options;
+        let Options { from, keep, guest_may_go, left_may_go } = options;
         let places = places(&plan.steps, from);
         let mut run = Self {
             session,
@@ -113,8 +116,11 @@ impl<'a> Run<'a> {
         }
         let hello = run.session.hello();
         if let Some(left) = hello.kept.clone().or_else(|| hello.held.clone()) {
+            if !left_may_go {
+                return Err(RunError::Stands { lab: left }.into());
+            }
             run.note(format!("clearing away what lab `{left}` left in the guest"));
-            reset(&mut run.session, reporter, cancel).await?;
+            reset(&mut run.session, cancel).await?;
         }
         run.take_guest().await?;
         Ok(run)
@@ -289,7 +295,7 @@ impl<'a> Run<'a> {
             if attached {
                 close(session, false, reporter).await
             } else {
-                clear(session, reporter).await
+                clear(session).await
             }
         };
         match timeout(BREAK_OFF_LIMIT, ended).await {

@@ -44,13 +44,13 @@ impl Renderer for Log {
 }
 
 /// A guest in which every step passes and a background command talks between two steps.
-fn guest(log: &Log) -> Guest {
+fn guest(log: &Log, kept: Option<String>) -> Guest {
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: "6.12".to_owned(),
         uptime_ms: 1,
-        kept: None,
+        kept,
         held: None,
     };
     let log = log.clone();
@@ -71,9 +71,10 @@ fn guest(log: &Log) -> Guest {
             }
             Request::Hold => ("hold".to_owned(), vec![talk, GuestEvent::Held]),
             Request::Attach => ("attach".to_owned(), vec![GuestEvent::Attached]),
-            Request::Close { .. } => {
+            Request::Close { .. } | Request::Reset => {
+                let line = if *request == Request::Reset { "reset" } else { "close" };
                 let (removed, errors) = (Vec::new(), Vec::new());
-                ("close".to_owned(), vec![GuestEvent::Closed { removed, errors }])
+                (line.to_owned(), vec![GuestEvent::Closed { removed, errors }])
             }
             other => {
                 let failure = Failure::Missing { what: "diagram".to_owned() };
@@ -168,6 +169,9 @@ struct Trial {
     can_save: bool,
     can_return: bool,
     guest_may_go: bool,
+    /// A lab that was kept in the guest, and whether it may go.
+    kept: Option<String>,
+    left_may_go: bool,
     /// Whether the user interrupts while the guest is brought back.
     interrupt: bool,
 }
@@ -181,6 +185,8 @@ impl Default for Trial {
             can_save: true,
             can_return: true,
             guest_may_go: true,
+            kept: None,
+            left_may_go: true,
             interrupt: false,
         }
     }
@@ -198,7 +204,7 @@ impl Trial {
     /// Runs the lab. Returns what happened, and what came of it.
     async fn outcome(self) -> (Vec<String>, Result<LabSummary, Error>) {
         let log = Log::default();
-        let guest = guest(&log);
+        let guest = guest(&log, self.kept);
         let session =
             Session::open(&connect(&guest).await.unwrap(), Architecture::HOST).await.unwrap();
         let (canceller, cancel) = Canceller::new();
@@ -212,7 +218,12 @@ impl Trial {
         let mut pace = Learner { keys: self.keys.into(), log: log.clone() };
         let (lab, options) = (
             three_steps(),
-            Options { from: self.from, keep: false, guest_may_go: self.guest_may_go },
+            Options {
+                from: self.from,
+                keep: false,
+                guest_may_go: self.guest_may_go,
+                left_may_go: self.left_may_go,
+            },
         );
         let run = Run::open(session, &mut history, &lab, options, &reporter, &cancel).await;
         let summary = match run {
@@ -381,4 +392,33 @@ async fn an_interruption_on_the_way_back_leaves_no_held_lab() {
     let (log, outcome) = trial.outcome().await;
     assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
     assert_eq!(log, ["back 2", "attach", "close"]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_cleared_away_is_an_error() {
+    let mut guest = guest(&Log::default(), None);
+    guest.answers = Some(Arc::new(|_| {
+        let removed = vec!["namespace `red`".to_owned()];
+        let errors = vec!["bridge `ovs1`: the switch is gone".to_owned()];
+        vec![GuestEvent::Closed { removed, errors }]
+    }));
+    let connection = connect(&guest).await.unwrap();
+    let mut session = Session::open(&connection, Architecture::HOST).await.unwrap();
+    let (_canceller, cancel) = Canceller::new();
+    let error = reset(&mut session, &cancel).await.unwrap_err();
+    assert_eq!(error.to_string(), "could not clear away: bridge `ovs1`: the switch is gone");
+}
+
+#[tokio::test]
+async fn a_lab_that_somebody_kept_goes_only_if_it_may() {
+    let kept = || Trial { kept: Some("other".to_owned()), ..Trial::default() };
+    let (log, outcome) = Trial { left_may_go: false, ..kept() }.outcome().await;
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "lab `other` stands on this machine: you or somebody else may have kept it"
+    );
+    assert_eq!(log, [""; 0]);
+    let (log, _) = kept().run().await;
+    let cleared = "note: clearing away what lab `other` left in the guest";
+    assert_log(&log, &[cleared, "reset", "open", "step 0", "step 1", "step 2"]);
 }

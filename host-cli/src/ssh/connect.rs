@@ -60,7 +60,7 @@ const PLAIN_PORT: u16 = 22;
 pub struct Connection {
     handle: Arc<client::Handle<Guard>>,
     lost: Arc<OnceLock<String>>,
-    shown: Arc<OnceLock<PublicKey>>,
+    first_seen: Arc<OnceLock<PublicKey>>,
     /// Whether commands become root's by themselves: at a machine of the user's.
     becomes_root: bool,
     /// Whether the machine is one of the user's.
@@ -114,7 +114,9 @@ impl Connection {
         let guard = Guard::new(known, false);
         let address = &endpoint.address;
         let refusal = |guard: &Guard, refused| match refused {
-            Refused::Wrong { shown } | Refused::Unknown { shown } => SshError::WrongHostKey {
+            Refused::Wrong { shown }
+            | Refused::Revoked { shown }
+            | Refused::Unknown { shown } => SshError::WrongHostKey {
                 address: address.clone(),
                 alias: pinned.host_alias.clone(),
                 pinned: guard.known.fingerprints(),
@@ -141,6 +143,11 @@ impl Connection {
                 name: settings.host_name.clone(),
                 known: guard.known.fingerprints(),
                 file: guard.known.file().to_owned(),
+                shown,
+            }),
+            Refused::Revoked { shown } => SshError::from(OpenSshError::RevokedHostKey {
+                name: settings.host_name.clone(),
+                file: guard.known.revoked_in().to_owned(),
                 shown,
             }),
             Refused::Unknown { shown } => SshError::from(OpenSshError::UnknownHost {
@@ -175,7 +182,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let parts = Parts { lost: Arc::clone(&guard.lost), shown: Arc::clone(&guard.shown) };
+        let (lost, first_seen) = (Arc::clone(&guard.lost), Arc::clone(&guard.first_seen));
+        let parts = Parts { lost, first_seen };
         let handshake = client::connect_stream(Arc::new(config), stream, guard.clone());
         let handle = within(HANDSHAKE_LIMIT, "the SSH handshake", address, handshake).await?;
         let handle = handle.map_err(|error| match error {
@@ -197,9 +205,9 @@ impl Connection {
         self.is_lent
     }
 
-    /// The host key that the server has shown.
-    pub fn host_key(&self) -> Option<&PublicKey> {
-        self.shown.get()
+    /// The server's host key, if it was taken without being known.
+    pub fn first_seen(&self) -> Option<&PublicKey> {
+        self.first_seen.get()
     }
 
     /// Starts a command in the guest's shell.
@@ -351,13 +359,13 @@ async fn within<T>(
 /// What the [`Guard`] of a connection tells.
 struct Parts {
     lost: Arc<OnceLock<String>>,
-    shown: Arc<OnceLock<PublicKey>>,
+    first_seen: Arc<OnceLock<PublicKey>>,
 }
 
 impl Parts {
     fn with(self, handle: client::Handle<Guard>, is_lent: bool) -> Connection {
-        let Self { lost, shown } = self;
-        Connection { handle: Arc::new(handle), lost, shown, becomes_root: is_lent, is_lent }
+        let Self { lost, first_seen } = self;
+        Connection { handle: Arc::new(handle), lost, first_seen, becomes_root: is_lent, is_lent }
     }
 }
 

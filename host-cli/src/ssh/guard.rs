@@ -15,8 +15,8 @@ pub struct Guard {
     /// What is known of the server.
     pub known: Known,
     takes_unknown: bool,
-    /// The key that it has shown.
-    pub shown: Arc<OnceLock<PublicKey>>,
+    /// The key that it has shown, if it was taken without being known.
+    pub first_seen: Arc<OnceLock<PublicKey>>,
     /// How the connection ended, in words.
     pub lost: Arc<OnceLock<String>>,
 }
@@ -24,7 +24,7 @@ pub struct Guard {
 impl Guard {
     /// Takes keys that are known, and with `takes_unknown` any key of a server of which none is.
     pub fn new(known: Known, takes_unknown: bool) -> Self {
-        Self { known, takes_unknown, shown: Arc::default(), lost: Arc::default() }
+        Self { known, takes_unknown, first_seen: Arc::default(), lost: Arc::default() }
     }
 }
 
@@ -34,6 +34,11 @@ pub enum Refused {
     /// The server is known by another key.
     Wrong {
         /// Fingerprint of the one that it has shown.
+        shown: String,
+    },
+    /// The key that it has shown is revoked.
+    Revoked {
+        /// The same.
         shown: String,
     },
     /// Nothing is known of the server.
@@ -69,12 +74,12 @@ impl client::Handler for Guard {
         let shown = key.fingerprint(HashAlg::Sha256).to_string();
         match self.known.judge(&key) {
             Judgement::Right => {}
-            Judgement::Unknown if self.takes_unknown => {}
+            // It is shown once more when it is time for new session keys, and is the same one then.
+            Judgement::Unknown if self.takes_unknown => drop(self.first_seen.set(key)),
             Judgement::Unknown => return Err(GuardError::Key(Refused::Unknown { shown })),
+            Judgement::Revoked => return Err(GuardError::Key(Refused::Revoked { shown })),
             Judgement::Wrong => return Err(GuardError::Key(Refused::Wrong { shown })),
         }
-        // A key is shown once more when it is time for new session keys; it is the same one then.
-        let _ = self.shown.set(key);
         Ok(true)
     }
 

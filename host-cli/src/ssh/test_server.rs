@@ -8,6 +8,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{ChannelId, Sig};
 use tempfile::TempDir;
+use tokio::io::DuplexStream;
 
 use super::keys::InstanceKeys;
 use super::{Address, Connection, Login, Pinned, SshError};
@@ -76,8 +77,13 @@ impl Guest {
     }
 }
 
-/// Serves one connection of the guest and connects to it.
+/// Serves one connection of the guest, and connects to it.
 pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
+    Connection::over(serve(guest), &guest.endpoint(), &guest.pinned()).await
+}
+
+/// Serves one connection of the guest, and returns the other end of it.
+pub fn serve(guest: &Guest) -> DuplexStream {
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let config = Arc::new(server::Config {
         keys: vec![guest.host_key.clone()],
@@ -97,7 +103,7 @@ pub async fn connect(guest: &Guest) -> Result<Connection, SshError> {
             let _ = session.await;
         }
     });
-    Connection::over(ours, &guest.endpoint(), &guest.pinned()).await
+    ours
 }
 
 struct Server {

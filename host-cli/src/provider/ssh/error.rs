@@ -1,5 +1,6 @@
 //! Why a machine of the user's can't be used.
 
+use crate::agent::binary::NotBuiltIn;
 use crate::error::{Error, Exit, Hint};
 
 /// What keeps labs from a machine of the user's.
@@ -13,13 +14,21 @@ pub enum LentError {
         /// What `uname -s` says.
         system: String,
     },
-    /// Another processor.
+    /// A processor that netlab has no agent for.
     #[error("this netlab has no agent for `{host}`, whose processor is a {machine}")]
     NoAgent {
         /// The machine.
         host: String,
         /// What `uname -m` says.
         machine: String,
+    },
+    /// One for which this netlab could have been built.
+    #[error("this netlab was built without the agent for `{host}`, whose processor is {}", lacks.0)]
+    NotBuiltIn {
+        /// The machine.
+        host: String,
+        /// What it was built without.
+        lacks: NotBuiltIn,
     },
     /// Nobody to become root by.
     #[error("on `{host}`, `{user}` is not root, and there is no `sudo`")]
@@ -78,6 +87,9 @@ impl Hint for LentError {
                 "name another machine, or let netlab start one of its own: leave `--provider` out"
                     .to_owned()
             }
+            Self::NotBuiltIn { lacks, .. } => {
+                format!("build it again after `rustup target add {}`", lacks.target())
+            }
             Self::NoSudo { host, .. } => {
                 let host = host.rsplit('@').next().unwrap_or(host);
                 format!("log in as root, `--host root@{host}`, or install `sudo` there")
@@ -102,6 +114,7 @@ impl Hint for LentError {
         match self {
             Self::NotLinux { .. }
             | Self::NoAgent { .. }
+            | Self::NotBuiltIn { .. }
             | Self::NoSudo { .. }
             | Self::SudoAsks { .. }
             | Self::OldKernel { .. }
@@ -109,5 +122,25 @@ impl Hint for LentError {
             | Self::NoShell { .. } => Exit::HostLacks,
             Self::Unended { error, .. } => error.exit(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Architecture;
+
+    #[test]
+    fn an_agent_that_could_have_been_built_in_is_told_with_how() {
+        let lacks = NotBuiltIn(Architecture::Aarch64);
+        let error = LentError::NotBuiltIn { host: "pi".to_owned(), lacks };
+        assert_eq!(
+            error.to_string(),
+            "this netlab was built without the agent for `pi`, whose processor is arm64"
+        );
+        assert_eq!(
+            error.hint(),
+            "build it again after `rustup target add aarch64-unknown-linux-musl`"
+        );
     }
 }

@@ -13,9 +13,13 @@ impl SshProvider {
     /// It can't be reached; what it lacks is a row.
     pub async fn examine(&self) -> Result<Vec<Finding>, Error> {
         let endpoint = self.endpoint(true).await?;
-        let (_connection, survey) = self.look(&endpoint).await?;
+        let (connection, survey) = self.look(&endpoint).await?;
         let (user, address) = (&endpoint.user, &endpoint.address);
-        let reached = row("SSH", format!("`{user}` gets in at {address}, its host key is known"));
+        let key = match connection.first_seen() {
+            Some(_) => "its host key was not known: pinned now",
+            None => "its host key is known",
+        };
+        let reached = row("SSH", format!("`{user}` gets in at {address}, {key}"));
         Ok(findings(&survey, &self.target.host, user, reached))
     }
 }

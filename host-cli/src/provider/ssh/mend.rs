@@ -75,6 +75,11 @@ impl SshProvider {
     pub async fn mend(&self, context: &Context) -> Result<(), Error> {
         let endpoint = self.endpoint(true).await?;
         let (connection, survey) = self.look(&endpoint).await?;
+        if connection.first_seen().is_some() {
+            let host = &self.target.host;
+            let text = format!("the host key of `{host}` was not known: pinned now");
+            context.reporter.emit(Event::Note { text });
+        }
         survey.check(&self.target.host, &endpoint.user)?;
         let lines = cure(&survey);
         if lines.is_empty() {

@@ -8,7 +8,10 @@ mod packages;
 mod record;
 mod survey;
 
+use std::io;
+
 use async_trait::async_trait;
+use russh::keys::PublicKey;
 
 use self::survey::{Survey, Wanted};
 use super::{Endpoint, LogFile, Machine, Provider, Status, vagrant};
@@ -69,32 +72,41 @@ impl SshProvider {
         })
     }
 
-    /// Connects and looks, without changing anything there.
+    /// Connects and looks, without changing anything there. A host key that was taken without being
+    /// known is noted down at once: whatever comes next, no other is taken for it.
     async fn look(&self, endpoint: &Endpoint) -> Result<(Connection, Survey), Error> {
         let connection = Connection::open(endpoint).await?;
+        if let (Login::OpenSsh(login), Some(key)) = (&endpoint.login, connection.first_seen()) {
+            self.pin(login, key).await?;
+        }
         let survey = Survey::of(&connection, &self.target.host, &Wanted::by_labs()?).await?;
         Ok((connection, survey))
     }
 
-    /// Notes down that the machine is in use, and by which key it is known, if only netlab knows it.
-    async fn enter(&self, endpoint: &Endpoint, connection: &Connection) -> Result<(), Error> {
+    /// Notes down by which key the machine is known, which nobody else knows.
+    async fn pin(&self, login: &OpenSsh, key: &PublicKey) -> Result<(), Error> {
         let _lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
-        if let (Login::OpenSsh(login), Some(key)) = (&endpoint.login, connection.host_key())
-            && login.settings.takes_unknown
-            && let Ok(key) = key.to_openssh()
-        {
-            let line = format!("{} {key}\n", login.settings.host_name);
-            replace_file(&login.pinned, line.as_bytes())?;
-        }
+        let key = key.to_openssh().map_err(|cause| ssh::SshError::Local {
+            doing: "note the host key down",
+            cause: io::Error::other(cause),
+        })?;
+        let line = format!("{} {key}\n", login.settings.host_name);
+        Ok(replace_file(&login.pinned, line.as_bytes())?)
+    }
+
+    /// Notes down that the machine is in use.
+    async fn enter(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        let _lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
         Ok(Record::new(self.target.clone(), endpoint.architecture).write(&self.paths)?)
     }
 
-    /// Ends the lab that stands there and removes the agent. Returns, in words, what was removed.
+    /// Ends the lab that stands there and removes the agent, which stays as long as something of the
+    /// lab does. Returns, in words, what was removed.
     async fn clear(&self) -> Result<Vec<String>, Error> {
         let endpoint = self.endpoint(true).await?;
         let connection = Connection::open(&endpoint).await?;
         let mut session = Session::open(&connection, endpoint.architecture).await?;
-        let mut removed = run::reset(&mut session, &self.reporter, &self.cancel).await?;
+        let mut removed = run::reset(&mut session, &self.cancel).await?;
         session.end().await?;
         agent::remove(&connection).await?;
         removed.push(format!("the agent on `{}`", self.target.host));
@@ -113,7 +125,7 @@ impl Provider for SshProvider {
             reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
         }
         let mut endpoint = self.endpoint(attached).await?;
-        let (connection, survey) = self.look(&endpoint).await?;
+        let (_connection, survey) = self.look(&endpoint).await?;
         endpoint.architecture = survey.check(&self.target.host, &endpoint.user)?;
         let lacking = survey.lacking();
         if !lacking.is_empty() {
@@ -123,7 +135,7 @@ impl Provider for SshProvider {
             );
             reporter.emit(Event::Note { text });
         }
-        self.enter(&endpoint, &connection).await?;
+        self.enter(&endpoint).await?;
         Ok(endpoint)
     }
 
@@ -136,7 +148,15 @@ impl Provider for SshProvider {
     }
 
     async fn down(&self, _: &Reporter) -> Result<Vec<String>, Error> {
+        if !self.paths.folder().exists() {
+            return Ok(Vec::new());
+        }
         let lock = InstanceLock::acquire(&self.paths, Patience::Wait(&self.reporter)).await?;
+        // One that was only looked at has nothing of ours, but what others have put there may look so.
+        if Record::read(&self.paths)?.is_none() {
+            lock.remove_instance()?;
+            return Ok(Vec::new());
+        }
         let removed = self.clear().await.map_err(|error| LentError::Unended {
             host: self.target.host.clone(),
             error: Box::new(error),
@@ -152,5 +172,33 @@ impl Provider for SshProvider {
 
     fn machine(&self) -> Machine<'_> {
         Machine::Lent { host: &self.target.host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Canceller;
+    use crate::instance::Home;
+    use crate::report::Silent;
+
+    #[tokio::test]
+    async fn the_end_of_a_machine_that_is_not_in_use_does_not_go_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Home::at(folder.path().to_owned()).instance(&"pi".parse().unwrap());
+        let reporter = Reporter::new(Box::new(Silent));
+        // OpenSSH refuses this host, so that every way to it is an error.
+        let target = Target { host: "-refused".to_owned(), config: None, vagrant: None };
+        let cancel = Canceller::new().1;
+        let provider = SshProvider { target, paths, reporter: reporter.clone(), cancel };
+        assert!(provider.down(&reporter).await.unwrap().is_empty());
+        provider.paths.create_folder().unwrap();
+        assert!(provider.down(&reporter).await.unwrap().is_empty());
+        assert!(!provider.paths.folder().exists());
+        let record = Record::new(provider.target.clone(), Architecture::HOST);
+        provider.paths.create_folder().unwrap();
+        record.write(&provider.paths).unwrap();
+        provider.down(&reporter).await.unwrap_err();
+        assert_eq!(Record::read(&provider.paths).unwrap(), Some(record), "it is still in use");
     }
 }

@@ -7,12 +7,16 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::instance::{InstanceError, InstancePaths, Name, replace_file};
 use crate::platform::Architecture;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
 const RECORD_VERSION: u32 = 1;
+
+/// Hexadecimal digits of a hash in a name: 16 million values for the few machines of one user.
+const HASH_DIGITS: usize = 6;
 
 /// A machine, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,18 +33,26 @@ pub struct Target {
 
 impl Target {
     /// A name for the instance of a host, of the characters that a name may have: `ann@pi.lan` gives
-    /// `ann-pi-lan`. `None` if nothing of it can be in a name.
+    /// `ann-pi-lan`. Of one that is too long the user and the first label stay, and a hash of the whole
+    /// tells it from others that begin so. `None` if nothing of it can be in a name.
     pub fn instance_name(host: &str) -> Option<Name> {
-        let plain: String = host
-            .chars()
-            .map(|character| match character.to_ascii_lowercase() {
+        let plain = |text: &str| {
+            let characters = text.chars().map(|character| match character.to_ascii_lowercase() {
                 letter @ ('a'..='z' | '0'..='9') => letter,
                 _ => '-',
-            })
-            .collect();
-        // The end tells hosts apart better than the beginning.
-        let start = plain.len().saturating_sub(Name::MAX_LENGTH);
-        plain[start..].trim_matches('-').parse().ok()
+            });
+            characters.collect::<String>().trim_matches('-').to_owned()
+        };
+        let whole = plain(host);
+        if whole.len() <= Name::MAX_LENGTH {
+            return whole.parse().ok();
+        }
+        let name_begins = host.rfind('@').map_or(0, |at| at + 1);
+        let label_ends = host[name_begins..].find('.').map_or(host.len(), |dot| name_begins + dot);
+        let mut name = plain(&host[..label_ends]);
+        name.truncate(Name::MAX_LENGTH - 1 - HASH_DIGITS);
+        let hash = hex::encode(Sha256::digest(host));
+        format!("{}-{}", name.trim_end_matches('-'), &hash[..HASH_DIGITS]).parse().ok()
     }
 }
 
@@ -135,11 +147,14 @@ mod tests {
 
     #[test]
     fn a_host_becomes_a_name() {
-        let name = |host| Target::instance_name(host).map(|name| name.to_string());
+        let name = |host: &str| Target::instance_name(host).map(|name| name.to_string());
         assert_eq!(name("ann@Pi.lan").as_deref(), Some("ann-pi-lan"));
         assert_eq!(name("ssh://root@[fe80::1]:22").as_deref(), Some("ssh---root--fe80--1--22"));
-        let long = "ubuntu@ec2-203-0-113-25.compute-1.example.com";
-        assert_eq!(name(long).as_deref(), Some("3-0-113-25-compute-1-example-com"));
+        let long = |host: &str| name(&format!("ubuntu@{host}.compute-1.example.com")).unwrap();
+        assert_eq!(long("ec2-203-0-113-25"), "ubuntu-ec2-203-0-113-25-7817df");
+        assert_eq!(long("ec2-203-0-113-125-a-b"), "ubuntu-ec2-203-0-113-125-5a52ee");
+        let other = name("ubuntu@ec2-203-0-113-25.compute-2.example.com").unwrap();
+        assert_ne!(other, long("ec2-203-0-113-25"));
         assert_eq!(name("@"), None);
     }
 }

@@ -156,10 +156,12 @@ impl Survey {
         if self.system != "Linux" {
             return Err(LentError::NotLinux { host, system: self.system.clone() });
         }
-        let known = Architecture::of_machine(&self.machine);
-        let Some(architecture) = known.filter(|&known| binary::of(known).is_ok()) else {
+        let Some(architecture) = Architecture::of_machine(&self.machine) else {
             return Err(LentError::NoAgent { host, machine: self.machine.clone() });
         };
+        if let Err(lacks) = binary::of(architecture) {
+            return Err(LentError::NotBuiltIn { host, lacks });
+        }
         match self.root {
             Root::Is | Root::Sudo => {}
             Root::NoSudo => return Err(LentError::NoSudo { host, user }),

@@ -34,12 +34,14 @@ pub enum OpenSshError {
         key: &'static str,
     },
     /// The configuration has something that netlab can't do.
-    #[error("your SSH configuration reaches `{host}` by `{setting}`, which netlab can't use")]
+    #[error("your SSH configuration has `{setting}` for `{host}`, which netlab can't keep to")]
     Unsuited {
         /// The host as the user names it.
         host: String,
         /// The setting, with its value.
         setting: String,
+        /// What the user does instead.
+        instead: &'static str,
     },
     /// The user has no home folder, which OpenSSH's paths begin with.
     #[error("the system names no home folder for you")]
@@ -54,7 +56,20 @@ pub enum OpenSshError {
         /// Fingerprint of the key that was shown.
         shown: String,
     },
-    /// The machine has another host key than the user's files say, or a revoked one.
+    /// The machine shows a key that the user's files have revoked.
+    #[error(
+        "the SSH server of `{name}` has host key {shown}, which is revoked in `{}`",
+        file.display()
+    )]
+    RevokedHostKey {
+        /// The name under which the key is known.
+        name: String,
+        /// The first file with a revoked key for it.
+        file: PathBuf,
+        /// Fingerprint of the key that was shown.
+        shown: String,
+    },
+    /// The machine has another host key than the user's files say.
     #[error(
         "the SSH server of `{name}` has host key {shown}, not {known} as `{}` has it",
         file.display()
@@ -68,6 +83,18 @@ pub enum OpenSshError {
         file: PathBuf,
         /// Fingerprint of the key that was shown.
         shown: String,
+    },
+    /// The connection ended before there was a key that fits.
+    #[error("the SSH server at {address} broke off while `{user}` was logging in: {tried}")]
+    BrokenOff {
+        /// Where.
+        address: String,
+        /// Who.
+        user: String,
+        /// What the user types to get in with OpenSSH.
+        command: String,
+        /// As below.
+        tried: String,
     },
     /// The machine takes none of the user's keys.
     #[error("the SSH server at {address} lets `{user}` in with none of your keys: {tried}")]
@@ -95,19 +122,26 @@ impl Hint for OpenSshError {
             Self::Refused { host, .. } | Self::Unreadable { host, .. } => {
                 format!("see what OpenSSH itself does: `ssh -G {host}`")
             }
-            Self::Unsuited { .. } => "use `ProxyJump` for a way through another host, or open a \
-                                      port with `ssh -L` and name that"
-                .to_owned(),
+            Self::Unsuited { instead, .. } => (*instead).to_owned(),
             Self::NoHome => "set `HOME`".to_owned(),
             Self::UnknownHost { command, .. } => format!(
                 "log in once with `{command}`, and compare what it shows with the machine's own key \
                  before you say yes"
+            ),
+            Self::RevokedHostKey { name, file, .. } => format!(
+                "whoever shows this key may not be the machine: give it a new host key, or ask who \
+                 revoked this one; `ssh-keygen -F '{name}' -f '{}'` shows where",
+                file.display()
             ),
             // In quotes: with a port it has brackets, which a shell reads otherwise.
             Self::ChangedHostKey { name, file, .. } => format!(
                 "if the machine was set up anew, forget its old key with `ssh-keygen -R '{name}' -f \
                  '{}'`; if not, somebody may have put another in its place",
                 file.display()
+            ),
+            Self::BrokenOff { command, .. } => format!(
+                "servers take only a few keys: name the right one with `IdentityFile` and \
+                 `IdentitiesOnly yes`; else see what `{command}` does"
             ),
             Self::NoKeyFits { locked, command, .. } => match locked {
                 Some(locked) => {
@@ -124,8 +158,8 @@ impl Hint for OpenSshError {
     fn exit(&self) -> Exit {
         match self {
             Self::Missing { .. } | Self::NoHome | Self::UnknownHost { .. } => Exit::HostLacks,
-            Self::ChangedHostKey { .. } => Exit::ConnectionLost,
-            Self::NoKeyFits { .. } => Exit::GuestDown,
+            Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => Exit::ConnectionLost,
+            Self::BrokenOff { .. } | Self::NoKeyFits { .. } => Exit::GuestDown,
             Self::Refused { .. } | Self::Unreadable { .. } | Self::Unsuited { .. } => Exit::Usage,
         }
     }
@@ -170,6 +204,17 @@ mod tests {
                  `/h/known_hosts` has it"
                     .to_owned(),
                 "`ssh-keygen -R '[pi.lan]:2222' -f '/h/known_hosts'`",
+            ),
+            (
+                OpenSshError::RevokedHostKey {
+                    name: "pi.lan".to_owned(),
+                    file: "/h/known_hosts".into(),
+                    shown: shown(),
+                },
+                "the SSH server of `pi.lan` has host key SHA256:new, which is revoked in \
+                 `/h/known_hosts`"
+                    .to_owned(),
+                "`ssh-keygen -F 'pi.lan' -f '/h/known_hosts'`",
             ),
             (no_key(None), nobody.to_owned(), "`ssh pi`"),
             (no_key(Some("/h/id")), nobody.to_owned(), "`ssh-add /h/id`"),

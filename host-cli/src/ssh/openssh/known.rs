@@ -16,6 +16,8 @@ pub struct Known {
     revoked: Vec<PublicKey>,
     /// The first file that knows the host.
     file: PathBuf,
+    /// The first file that has a revoked key.
+    revoked_in: PathBuf,
 }
 
 /// What to think of the key that a server shows.
@@ -25,8 +27,10 @@ pub enum Judgement {
     Right,
     /// Nothing is known of the host.
     Unknown,
-    /// The host is known by another key, or this one is revoked.
+    /// The host is known by another key.
     Wrong,
+    /// This key is revoked, whatever else is known.
+    Revoked,
 }
 
 impl Known {
@@ -43,6 +47,9 @@ impl Known {
                 known.add(&known_lines(&settings.host_name, file).await?);
                 if known.file.as_os_str().is_empty() && !known.keys.is_empty() {
                     known.file = file.to_owned();
+                }
+                if known.revoked_in.as_os_str().is_empty() && !known.revoked.is_empty() {
+                    known.revoked_in = file.to_owned();
                 }
             }
         }
@@ -74,7 +81,7 @@ impl Known {
     pub fn judge(&self, shown: &PublicKey) -> Judgement {
         let is_in = |keys: &[PublicKey]| keys.iter().any(|key| key.key_data() == shown.key_data());
         if is_in(&self.revoked) {
-            return Judgement::Wrong;
+            return Judgement::Revoked;
         }
         match self.keys.is_empty() {
             true => Judgement::Unknown,
@@ -100,6 +107,11 @@ impl Known {
     /// The first file that knows the host.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The first file that has a revoked key.
+    pub fn revoked_in(&self) -> &Path {
+        &self.revoked_in
     }
 
     /// The fingerprints of the known keys.
@@ -153,7 +165,7 @@ mod tests {
         let rows = [
             ("pi.lan", &plain, Judgement::Right),
             ("pi.lan", &port, Judgement::Wrong),
-            ("pi.lan", &revoked, Judgement::Wrong),
+            ("pi.lan", &revoked, Judgement::Revoked),
             ("[pi.lan]:2222", &port, Judgement::Right),
             ("vm.example", &pattern, Judgement::Right),
             ("other", &plain, Judgement::Unknown),

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::error::OpenSshError;
 use super::settings::Settings;
-use crate::platform::Platform;
+use crate::platform::{self, Platform};
 
 /// Asks OpenSSH how it would reach a host.
 ///
@@ -59,6 +59,8 @@ impl Jump {
         let mut command = ssh(settings.config.as_deref());
         command.args(jump_words(&settings.address.to_string(), jump));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C is for us: what runs there, such as a package manager, may have to go on.
+        platform::detach(command.as_std_mut());
         let failed = |source| OpenSshError::Missing { program: SSH, source };
         let mut ssh = command.spawn().map_err(failed)?;
         let no_pipe = || failed(io::ErrorKind::BrokenPipe.into());

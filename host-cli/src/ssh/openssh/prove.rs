@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use russh::AgentAuthError;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
@@ -24,9 +25,14 @@ where
 {
     let mut tried = Tried::default();
     if from_agent(handle, settings, &mut tried).await?
-        || from_files(handle, settings, &mut tried).await?
+        || (!tried.ended && from_files(handle, settings, &mut tried).await?)
     {
         return Ok(());
+    }
+    if tried.ended {
+        let (address, user) = (settings.address.to_string(), settings.user.clone());
+        let (command, tried) = (settings.command(), tried.words());
+        return Err(OpenSshError::BrokenOff { address, user, command, tried }.into());
     }
     Err(OpenSshError::NoKeyFits {
         address: settings.address.to_string(),
@@ -45,13 +51,21 @@ struct Tried {
     offered: Vec<String>,
     /// Files of keys that want a passphrase.
     locked: Vec<PathBuf>,
+    /// Keys that could not be offered for another reason, and the reason, in words.
+    passed_over: Vec<String>,
     /// Whether the server takes a key, but wants more than that.
     partly: bool,
+    /// Whether the connection has ended meanwhile, so that nothing else can be tried.
+    ended: bool,
 }
 
 impl Tried {
     fn note(&mut self, key: String, result: &AuthResult) -> bool {
-        self.partly |= matches!(result, AuthResult::Failure { partial_success: true, .. });
+        if let AuthResult::Failure { remaining_methods, partial_success } = result {
+            self.partly |= partial_success;
+            // That is how russh tells of the connection's end, and a server that it is of no use.
+            self.ended |= remaining_methods.is_empty();
+        }
         self.offered.push(key);
         result.success()
     }
@@ -66,6 +80,9 @@ impl Tried {
         }
         for path in &self.locked {
             words.push_str(&format!("; `{}` wants a passphrase", path.display()));
+        }
+        for key in &self.passed_over {
+            words.push_str(&format!("; {key}"));
         }
         words
     }
@@ -97,13 +114,23 @@ async fn from_agent<H: client::Handler>(
     // Servers take only a few tries: what the configuration names comes first.
     keys.sort_by_key(|(is_named, ..)| !is_named);
     for (_, key, comment) in keys {
+        if tried.ended {
+            break;
+        }
         let hash = hash_for(handle, &key, settings).await?;
-        let outcome =
-            handle.authenticate_publickey_with(&settings.user, key, hash, &mut agent).await;
-        // A key that the agent won't sign with, such as one to be confirmed, is passed over.
-        let Ok(result) = outcome else { continue };
-        if tried.note(format!("`{comment}` of the agent"), &result) {
-            return Ok(true);
+        let name = format!("`{comment}` of the agent");
+        match handle.authenticate_publickey_with(&settings.user, key, hash, &mut agent).await {
+            Ok(result) => {
+                if tried.note(name, &result) {
+                    return Ok(true);
+                }
+            }
+            Err(AgentAuthError::Send(_)) => tried.ended = true,
+            // Such as one that is to be confirmed; but the server may not have waited for that.
+            Err(AgentAuthError::Key(cause)) => {
+                tried.ended |= handle.is_closed();
+                tried.passed_over.push(format!("{name} did not sign: {cause}"));
+            }
         }
     }
     Ok(false)
@@ -115,24 +142,37 @@ async fn from_files<H: client::Handler>(
     tried: &mut Tried,
 ) -> Result<bool, SshError> {
     for path in settings.identities.iter().filter(|path| path.is_file()) {
+        if tried.ended {
+            break;
+        }
         let key = match load_secret_key(path, None) {
             Ok(key) => key,
             Err(russh::keys::Error::KeyIsEncrypted) => {
                 tried.locked.push(path.clone());
                 continue;
             }
+            // It may be a public key, or in the format of another program.
             Err(cause) => {
-                return Err(SshError::Identity { path: path.clone(), cause: Box::new(cause) });
+                tried.passed_over.push(format!("`{}` can't be read: {cause}", path.display()));
+                continue;
             }
         };
+        // Such as one whose other half is on a security key. It is tried before it is offered, since a
+        // key that fails then ends the connection.
+        if let Err(cause) = key.sign("netlab", HashAlg::Sha256, &[]) {
+            tried.passed_over.push(format!("`{}` can't sign: {cause}", path.display()));
+            continue;
+        }
         let hash = hash_for(handle, key.public_key(), settings).await?;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        let result = handle
-            .authenticate_publickey(&settings.user, key)
-            .await
-            .map_err(|cause| broken(settings, cause))?;
-        if tried.note(format!("`{}`", path.display()), &result) {
-            return Ok(true);
+        match handle.authenticate_publickey(&settings.user, key).await {
+            Ok(result) => {
+                if tried.note(format!("`{}`", path.display()), &result) {
+                    return Ok(true);
+                }
+            }
+            Err(russh::Error::SendError) => tried.ended = true,
+            Err(cause) => return Err(broken(settings, cause)),
         }
     }
     Ok(false)
@@ -167,6 +207,33 @@ fn broken(settings: &Settings, cause: russh::Error) -> SshError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ssh::guard::Guard;
+    use crate::ssh::openssh::Known;
+    use crate::ssh::test_server::{Guest, serve};
+
+    /// Logs in at a guest with these identity files and no agent.
+    async fn log_in_with(guest: &Guest, files: &[&Path]) -> Result<(), SshError> {
+        let files: String =
+            files.iter().map(|file| format!("identityfile {}\n", file.display())).collect();
+        let printed = format!("user root\nhostname vm\nport 22\nidentityagent none\n{files}");
+        let settings = Settings::read(&printed, "vm", None, Path::new("/h")).unwrap();
+        let (config, guard) = (Arc::default(), Guard::new(Known::default(), true));
+        let mut handle = client::connect_stream(config, serve(guest), guard).await.unwrap();
+        log_in(&mut handle, &settings).await
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_private_key_is_passed_over() {
+        let guest = Guest::new();
+        let folder = tempfile::tempdir().unwrap();
+        let [public, broken] = ["id.pub", "id"].map(|name| folder.path().join(name));
+        std::fs::write(&public, guest.allowed.to_openssh().unwrap()).unwrap();
+        std::fs::write(&broken, "-----BEGIN OPENSSH PRIVATE KEY-----\nno").unwrap();
+        log_in_with(&guest, &[&public, &broken, &guest.pinned().identity]).await.unwrap();
+        let error = log_in_with(&guest, &[&public]).await.unwrap_err().to_string();
+        let words = format!("there was none to offer; `{}` can't be read: ", public.display());
+        assert!(error.contains(&words), "{error}");
+    }
 
     #[test]
     fn what_was_tried_is_told_by_name() {
@@ -174,12 +241,14 @@ mod tests {
         let tried = Tried {
             offered: vec!["`me` of the agent".to_owned(), "`/h/id`".to_owned()],
             locked: vec!["/h/other".into()],
+            passed_over: vec!["`/h/key.pub` can't be read: no".to_owned()],
             partly: true,
+            ended: false,
         };
         assert_eq!(
             tried.words(),
             "`me` of the agent, `/h/id`; one was right, but the server wants more than a key; \
-             `/h/other` wants a passphrase"
+             `/h/other` wants a passphrase; `/h/key.pub` can't be read: no"
         );
     }
 }

@@ -6,6 +6,50 @@ use std::path::{Path, PathBuf};
 use super::error::OpenSshError;
 use crate::ssh::Address;
 
+/// A setting that netlab can't keep to.
+struct Unkept {
+    /// As `ssh -G` prints it, in lower case; it is not printed, or is `none`, where it is not set.
+    key: &'static str,
+    /// As users write it.
+    name: &'static str,
+    /// The only values that ask for what netlab can't do; any value does if there are none.
+    only: &'static [&'static str],
+    /// What the user does instead.
+    instead: &'static str,
+}
+
+/// All of them: passing one over would lead elsewhere, trust a key that is not to be trusted, or log in
+/// as is not wanted.
+const UNKEPT: [Unkept; 4] = [
+    Unkept {
+        key: "proxycommand",
+        name: "ProxyCommand",
+        only: &[],
+        instead: "use `ProxyJump` for a way through another host, or open a port with `ssh -L` and \
+                  name that",
+    },
+    Unkept {
+        key: "revokedhostkeys",
+        name: "RevokedHostKeys",
+        only: &[],
+        instead: "mark the revoked keys with `@revoked` in a `known_hosts` file, and leave the \
+                  setting out for this host",
+    },
+    Unkept {
+        key: "knownhostscommand",
+        name: "KnownHostsCommand",
+        only: &[],
+        instead: "put the keys that it prints into a `known_hosts` file, and leave the setting out \
+                  for this host",
+    },
+    Unkept {
+        key: "pubkeyauthentication",
+        name: "PubkeyAuthentication",
+        only: &["no", "false"],
+        instead: "netlab logs in with keys and nothing else: allow them for this host",
+    },
+];
+
 /// How OpenSSH would reach a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -56,11 +100,13 @@ impl Settings {
         // OpenSSH writes `none` for what is not set.
         let value = |key| values(key).find(|value| *value != "none");
         let missing = |key| OpenSshError::Unreadable { host: host.to_owned(), key };
-        if let Some(command) = value("proxycommand") {
-            return Err(OpenSshError::Unsuited {
-                host: host.to_owned(),
-                setting: format!("ProxyCommand {command}"),
-            });
+        for Unkept { key, name, only, instead } in UNKEPT {
+            if let Some(value) = value(key)
+                && (only.is_empty() || only.contains(&value))
+            {
+                let setting = format!("{name} {value}");
+                return Err(OpenSshError::Unsuited { host: host.to_owned(), setting, instead });
+            }
         }
         let name = value("hostname").ok_or(missing("hostname"))?.to_owned();
         let port = value("port").and_then(|port| port.parse().ok()).ok_or(missing("port"))?;
@@ -196,15 +242,26 @@ globalknownhostsfile /etc/ssh/ssh_known_hosts
     }
 
     #[test]
-    fn a_proxy_command_is_refused_by_name_and_a_jump_is_not() {
-        let base = "user u\nhostname h\nport 22\n";
+    fn what_netlab_can_not_keep_to_is_refused_by_name_and_a_jump_is_not() {
+        let base = "user u\nhostname h\nport 22\nproxycommand none\nknownhostscommand none\n\
+                    pubkeyauthentication true\n";
         let jump = read(&format!("{base}proxyjump ann@jump:2200\n")).unwrap().jump;
         assert_eq!(jump.as_deref(), Some("ann@jump:2200"));
         let error = read(&format!("{base}proxycommand nc %h %p\n")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "your SSH configuration reaches `pi` by `ProxyCommand nc %h %p`, which netlab can't use"
+            "your SSH configuration has `ProxyCommand nc %h %p` for `pi`, which netlab can't keep to"
         );
         assert!(error.hint().contains("`ProxyJump`"));
+        let base = "user u\nhostname h\nport 22\n";
+        for (line, told) in [
+            ("revokedhostkeys /etc/ssh/revoked", "`RevokedHostKeys /etc/ssh/revoked`"),
+            ("knownhostscommand /bin/keys %h", "`KnownHostsCommand /bin/keys %h`"),
+            ("pubkeyauthentication no", "`PubkeyAuthentication no`"),
+            ("pubkeyauthentication false", "`PubkeyAuthentication false`"),
+        ] {
+            let error = read(&format!("{base}{line}\n")).unwrap_err();
+            assert!(error.to_string().contains(told), "{error}");
+        }
     }
 }
