@@ -18,6 +18,9 @@ const RECORD_VERSION: u32 = 1;
 /// Hexadecimal digits of a hash in a name: 16 million values for the few machines of one user.
 const HASH_DIGITS: usize = 6;
 
+/// What the system says of a file that isn't there, nor perhaps its folder.
+const NONE_THERE: [io::ErrorKind; 2] = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+
 /// A machine, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,7 +103,7 @@ impl Record {
         let path = paths.lent_record();
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if NONE_THERE.contains(&error.kind()) => return Ok(None),
             Err(source) => return Err(InstanceError::File { action: "read", path, source }),
         };
         let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
