@@ -292,11 +292,7 @@ impl<'a> Run<'a> {
     async fn break_off(&mut self) -> Result<(), Error> {
         let (session, reporter, attached) = (&mut self.session, self.reporter, self.attached);
         let ended = async {
-            if attached {
-                close(session, false, reporter).await
-            } else {
-                clear(session).await
-            }
+            if attached { close(session, false, reporter).await } else { clear(session).await }
         };
         match timeout(BREAK_OFF_LIMIT, ended).await {
             Ok(closed) => closed.map(drop),

@@ -114,14 +114,14 @@ impl Connection {
         let guard = Guard::new(known, false);
         let address = &endpoint.address;
         let refusal = |guard: &Guard, refused| match refused {
-            Refused::Wrong { shown }
-            | Refused::Revoked { shown }
-            | Refused::Unknown { shown } => SshError::WrongHostKey {
-                address: address.clone(),
-                alias: pinned.host_alias.clone(),
-                pinned: guard.known.fingerprints(),
-                shown,
-            },
+            Refused::Wrong { shown } | Refused::Revoked { shown } | Refused::Unknown { shown } => {
+                SshError::WrongHostKey {
+                    address: address.clone(),
+                    alias: pinned.host_alias.clone(),
+                    pinned: guard.known.fingerprints(),
+                    shown,
+                }
+            }
         };
         let shaken = Self::shake_hands(stream, address, frugal(), guard, refusal);
         let (mut handle, parts) = shaken.await?;
