@@ -86,6 +86,42 @@ fn what_was_there_before_stays() {
 }
 
 #[test]
+fn what_the_lab_would_make_is_refused_by_name_if_it_is_there() {
+    let world = World::new();
+    world.shell("ip link add mine type veth peer name yours");
+    let refusal = |change: &dyn Fn(&mut netlab_protocol::Plan)| {
+        let mut plan = rich();
+        change(&mut plan);
+        let mut client = Client::connect(&world);
+        client.send(&Request::Open(Box::new(plan)));
+        match client.next() {
+            Event::Failed(Failure::Exists { what }) => what,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refusal(&|plan| plan.interfaces = vec!["yours".to_owned()]), "interface `yours`");
+    let what = refusal(&|plan| plan.processes = vec!["netlab-agent".to_owned()]);
+    assert!(what.starts_with("process `netlab-agent` (pid "), "{what}");
+}
+
+#[test]
+fn while_a_lab_is_open_nothing_leaves_for_its_networks() {
+    let world = World::new();
+    world.shell("ip link add out type veth peer name far && ip link set far up");
+    world.shell("ip addr add 192.0.2.2/24 dev out && ip link set out up");
+    world.shell("ip route add default via 192.0.2.1");
+    let routes = || world.shell("ip -o route show type throw | cut -d' ' -f1-2");
+    let mut plan = rich();
+    // The machine is in the second one itself.
+    plan.networks = vec!["10.0.0.0/24".to_owned(), "192.0.2.0/24".to_owned()];
+    let client = Client::open(&world, &plan);
+    assert_eq!(routes(), "throw 10.0.0.0/24");
+    client.hang_up();
+    assert_eq!(routes(), "");
+    assert_eq!(world.shell("ls /run/netlab"), "agent.log\nlab.lock");
+}
+
+#[test]
 fn a_kept_lab_stands_until_it_is_reset() {
     let world = World::new();
     let mut client = Client::open(&world, &rich());
