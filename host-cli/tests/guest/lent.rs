@@ -12,6 +12,7 @@ use crate::support::{Netlab, Outcome};
 pub const TRIALS: &[(&str, Body)] = &[
     ("the_demos_pass_by_ssh_and_leave_the_machine_as_it_was", the_demos_pass),
     ("what_a_lab_would_make_and_is_there_is_refused_by_name", what_is_there_is_refused),
+    ("what_a_lab_did_not_announce_stays", what_is_not_announced_stays),
     ("a_machine_that_is_not_the_known_one_is_refused", a_strange_machine_is_refused),
     ("a_user_who_can_not_become_root_is_refused", not_root_is_refused),
     ("a_key_of_the_agent_is_enough", a_key_of_the_agent),
@@ -95,6 +96,7 @@ fn the_demos_pass(netlab: &Netlab) {
     };
     verb(&["demo", "1", "--auto", "--keep"]).exit(0);
     verb(&["status"]).exit(0).says(&["namespaces"]);
+    verb(&["demo", "1", "--auto"]).exit(4).complains(&["stands on this machine", "`--reset`"]);
     verb(&["exec", "--ns", "red", "--", "id", "-u"]).exit(0).says(&["0"]);
     verb(&["logs", "agent"]).exit(0).says(&["leave the lab standing"]);
     verb(&["doctor"]).exit(0).says(&["Open vSwitch: it runs"]);
@@ -129,6 +131,34 @@ fn what_is_there_is_refused(netlab: &Netlab) {
         lent.run(&["demo", demo, "--auto"]).exit(4).complains(&[words]);
         assert_eq!(lent.state(), before, "{make}");
     }
+}
+
+/// A lab during one of whose steps an interface appears that is not the lab's, as one of Docker's would.
+const BESIDE: &str = r#"# An interface beside it
+
+```toml lab
+id         = "beside"
+summary    = "Makes an interface, and another one appears"
+interfaces = ["announced"]
+```
+
+## Both appear
+
+Only one of them is the lab's.
+
+```sh
+ip link add announced type dummy
+ip link add beside type dummy
+```
+"#;
+
+fn what_is_not_announced_stays(netlab: &Netlab) {
+    let lent = Lent::new(netlab);
+    let file = lent.user.lab("beside.md", BESIDE).to_string_lossy().into_owned();
+    lent.run(&["demo", &file, "--auto"]).exit(0);
+    let links = lent.machine.inside("ip -br link");
+    assert!(links.contains("beside") && !links.contains("announced"), "{links}");
+    lent.run(&["down"]).exit(0);
 }
 
 fn a_strange_machine_is_refused(netlab: &Netlab) {

@@ -25,7 +25,7 @@ where
 {
     let mut tried = Tried::default();
     if from_agent(handle, settings, &mut tried).await?
-        || (!tried.ended && from_files(handle, settings, &mut tried).await?)
+        || from_files(handle, settings, &mut tried).await?
     {
         return Ok(());
     }
