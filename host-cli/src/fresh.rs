@@ -97,7 +97,8 @@ pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
         Choice::Swap => true,
         Choice::Ask => ask(context).await?,
         Choice::Keep => {
-            let text = "you have worked in this guest, so it stays; `--reset` gives a clean one";
+            let text = "you have worked in this guest, or let `ssh` into it, so it stays; `--reset` gives a \
+                        clean one";
             context.reporter.emit(Event::Note { text: text.to_owned() });
             false
         }

@@ -282,6 +282,10 @@ impl Provider for QemuProvider {
                 break;
             };
             self.check_architecture(&record)?;
+            if self.options.port.is_some_and(|wanted| wanted != port) {
+                let text = format!("the guest is up, at port {port}: `--port` is for its start");
+                reporter.emit(Event::Note { text });
+            }
             match self.attach(&record, port, reporter).await {
                 // A process that was killed still has its pid, and its sockets, while it ends.
                 Err(QemuError::Control { .. } | QemuError::Channel { .. })
