@@ -160,7 +160,10 @@ impl Error {
     /// Returns what the user should do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Usage { .. } => "start it as `netlab-agent serve`".to_owned(),
+            Self::Usage { .. } => {
+                "start it as `netlab-agent serve`, with `--lent` on a machine that is somebody's own"
+                    .to_owned()
+            }
             Self::File { path, .. } => {
                 format!("look at it with `ls -ld {}`; the agent must run as root", path.display())
             }

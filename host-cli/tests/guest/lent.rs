@@ -14,6 +14,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("what_a_lab_would_make_and_is_there_is_refused_by_name", what_is_there_is_refused),
     ("what_a_lab_did_not_announce_stays", what_is_not_announced_stays),
     ("a_machine_that_is_not_the_known_one_is_refused", a_strange_machine_is_refused),
+    ("a_key_that_was_taken_unknown_is_pinned_at_once", an_unknown_key_is_pinned),
     ("a_user_who_can_not_become_root_is_refused", not_root_is_refused),
     ("a_key_of_the_agent_is_enough", a_key_of_the_agent),
     ("two_users_do_not_mix_and_a_lost_one_leaves_nothing", two_users),
@@ -183,6 +184,22 @@ fn a_strange_machine_is_refused(netlab: &Netlab) {
         "log in once with",
     ]);
     assert!(lent.machine.inside("ls /var/lib").lines().all(|name| name != "netlab"));
+}
+
+fn an_unknown_key_is_pinned(netlab: &Netlab) {
+    let lent = Lent::new(netlab);
+    let none = lent.user.lab("none", "");
+    let block = std::fs::read_to_string(lent.user.home().join(CONFIGURATION)).expect("a file");
+    let lines =
+        block.lines().filter(|line| !line.contains("HostsFile") && !line.contains("Strict"));
+    let block: String = lines.map(|line| format!("{line}\n")).collect();
+    let taking = "    StrictHostKeyChecking accept-new\n";
+    let files = format!("    UserKnownHostsFile \"{}\"\n", none.display());
+    lent.user.lab(CONFIGURATION, &format!("{block}{taking}{files}"));
+    lent.run(&["doctor"]).exit(0).says(&["its host key was not known: pinned now"]);
+    lent.run(&["doctor"]).exit(0).says(&["its host key is known"]);
+    lent.run(&["down"]).exit(0).says(&["nothing was up"]);
+    lent.run(&["doctor"]).exit(0).says(&["pinned now"]);
 }
 
 fn not_root_is_refused(netlab: &Netlab) {
