@@ -34,13 +34,16 @@ impl Signals {
         })
     }
 
-    /// Waits for anything that ends a session.
+    /// Waits for anything that ends a session. One whose host was handed over hears of its end by
+    /// the shell: a hang-up is of the terminal that it had before, and may come late.
     pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-            () = gone(&mut self.shell) => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hang_up.recv() => if self.shell.is_none() { return },
+                () = gone(&mut self.shell) => return,
+            }
         }
     }
 
