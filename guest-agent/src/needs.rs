@@ -61,16 +61,17 @@ pub async fn refuse_existing(plan: &Plan) -> Result<(), Failure> {
     if let Some(name) = plan.namespaces.iter().find(|name| there.contains(name)) {
         return Err(exists(format!("namespace `{name}`")));
     }
-    let links = Netlink::open(&Place::Root).await?.links().await?;
-    // A bridge whose switch is at rest has no interface.
-    let bridges =
-        if plan.interfaces.is_empty() { Vec::new() } else { switch::bridge_names().await? };
-    for name in &plan.interfaces {
-        if bridges.contains(name) {
-            return Err(exists(format!("bridge `{name}`")));
-        }
-        if links.iter().any(|link| link.name == *name) {
-            return Err(exists(format!("interface `{name}`")));
+    if !plan.interfaces.is_empty() {
+        let links = Netlink::open(&Place::Root).await?.links().await?;
+        // A bridge whose switch is at rest has no interface.
+        let bridges = switch::bridge_names().await?;
+        for name in &plan.interfaces {
+            if bridges.contains(name) {
+                return Err(exists(format!("bridge `{name}`")));
+            }
+            if links.iter().any(|link| link.name == *name) {
+                return Err(exists(format!("interface `{name}`")));
+            }
         }
     }
     if let Some((pid, name)) = process::named(&plan.processes)? {
