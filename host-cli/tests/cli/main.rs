@@ -110,6 +110,26 @@ fn completions_are_printed_for_each_shell() {
 }
 
 #[test]
+fn the_manual_is_printed_or_written_page_by_page() {
+    let netlab = Netlab::new();
+    netlab.run(["man"]).exit(0).says(&[
+        ".TH netlab 1",
+        "netlab\\-up(1)",
+        "NETLAB_QEMU",
+        "interrupted",
+    ]);
+    let folder = netlab.home().join("man ü");
+    let to = |folder: &std::path::Path| {
+        netlab.run(["man".as_ref(), "--output".as_ref(), folder.as_os_str()])
+    };
+    to(&folder).exit(0);
+    for page in ["netlab.1", "netlab-demo.1", "netlab-image-build.1"] {
+        assert!(folder.join(page).is_file(), "{page}");
+    }
+    to(&folder.join("netlab.1")).exit(3).complains(&["netlab.1`", "name a folder"]);
+}
+
+#[test]
 fn help_names_the_exit_codes() {
     Netlab::new().run(["--help"]).exit(0).says(&["Exit codes:", "130  interrupted"]);
 }
