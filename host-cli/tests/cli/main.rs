@@ -9,6 +9,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// The installer for Windows is tried where releases are made.
+#[cfg(unix)]
+mod install;
+#[cfg(unix)]
+mod release;
+
 use support::Netlab;
 
 #[test]
