@@ -1,6 +1,11 @@
 //! The shell installer, run on releases that are whole, spoiled or break off. The rule: it puts the
 //! program in place, or leaves nothing behind and says why.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests write the files of a release and own the processes that they start"
+)]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -21,7 +26,6 @@ impl Account {
 
     /// The installer of a release, ready to be changed and started.
     fn installer(&self, release: &Release, from: &str) -> Command {
-        #[expect(clippy::disallowed_methods, reason = "the tests own the installers they start")]
         let mut command = Command::new("sh");
         command.arg(release.path().join("install.sh")).env_clear();
         command.env("HOME", self.home.path()).env("NETLAB_INSTALL_FROM", from);
@@ -52,7 +56,6 @@ fn run(command: &mut Command) -> Outcome {
 /// Checks that a folder has an installed netlab that runs, and nothing of the installer's.
 #[track_caller]
 fn is_installed(folder: &Path) {
-    #[expect(clippy::disallowed_methods, reason = "the tests own the netlab they start")]
     let mut netlab = Command::new(folder.join("bin/netlab"));
     run(netlab.arg("--version")).exit(0).says(&[env!("CARGO_PKG_VERSION")]);
     for file in [

@@ -1,6 +1,11 @@
 //! A release's files, made of the built netlab by the scripts that make real ones, and a server that
 //! hands them out, or breaks off.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests write the files of a release and own the processes that they start"
+)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -51,7 +56,6 @@ fn target() -> String {
 
 fn script<'a>(name: &str, words: impl IntoIterator<Item = &'a OsStr>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging").join(name);
-    #[expect(clippy::disallowed_methods, reason = "the tests own the scripts they start")]
     let status = Command::new(path).args(words).status().expect("the script starts");
     assert!(status.success(), "packaging/{name}: {status}");
 }
@@ -103,7 +107,6 @@ impl Release {
         fs::write(bin.join("netlab"), program).expect("a program");
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(bin.join("netlab"), executable).expect("its permissions");
-        #[expect(clippy::disallowed_methods, reason = "the tests own what they start")]
         let mut tar = Command::new("tar");
         tar.current_dir(self.path()).args(["-czf", &name, stem]);
         assert!(tar.status().expect("tar starts").success());
