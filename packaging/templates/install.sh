@@ -64,12 +64,13 @@ fetch() {
 # Prints the SHA-256 of a file.
 sha256() {
   if command -v sha256sum >/dev/null; then
-    sha256sum <"$1"
+    sum=$(sha256sum <"$1")
   elif command -v shasum >/dev/null; then
-    shasum -a 256 <"$1"
+    sum=$(shasum -a 256 <"$1")
   else
     fail "there is neither sha256sum nor shasum" "install one of them, then run this again"
-  fi | cut -d ' ' -f 1
+  fi
+  printf '%s\n' "${sum%% *}"
 }
 
 # Prints the first folder above a path that is there.

@@ -216,13 +216,20 @@ fn systems_without_a_release_are_told_what_to_do() {
 
 #[test]
 fn a_machine_that_lacks_the_means_is_told_which() {
-    let (account, release, elsewhere) = (Account::new(), Release::new(), Account::new());
+    let release = Release::new();
     let server = Server::start(&release, Half::GoesOn);
     let few = ["dirname", "find", "mkdir", "rm", "rmdir", "sh", "uname"];
-    let path = programs(elsewhere.home.path(), &few);
-    let mut installer = account.installer(&release, &server.address());
-    run(installer.env("PATH", path)).exit(1).complains(&["neither curl nor wget"]);
-    account.is_empty();
+    for (more, words) in [
+        (&[][..], "there is neither curl nor wget"),
+        (&["awk", "curl"], "there is neither sha256sum nor shasum"),
+    ] {
+        let (account, elsewhere) = (Account::new(), Account::new());
+        let path = programs(elsewhere.home.path(), &[&few, more].concat());
+        let mut installer = account.installer(&release, &server.address());
+        let outcome = run(installer.env("PATH", path)).exit(1).complains(&[words]);
+        assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
+        account.is_empty();
+    }
 }
 
 #[test]
