@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod bundled;
 mod cancel;
 mod checkpoints;
 mod cli;
