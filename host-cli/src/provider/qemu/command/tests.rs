@@ -2,7 +2,11 @@
 
 use super::*;
 
-fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator) -> Machine {
+pub(super) fn machine(
+    platform: Platform,
+    processor: Architecture,
+    accelerator: Accelerator,
+) -> Machine {
     Machine {
         platform,
         host: processor,
@@ -20,7 +24,7 @@ fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator
     }
 }
 
-fn instance() -> Instance {
+pub(super) fn instance() -> Instance {
     Instance {
         uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
         root: "/c/root.squashfs".into(),
