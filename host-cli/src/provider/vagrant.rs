@@ -64,10 +64,12 @@ impl Hint for VagrantError {
                     "go to a folder with a `Vagrantfile`, such as netlab's own checkout; there is \
                      none in `{folder}` or above it"
                 ),
-                Some("ProviderNotFound") => "install the plugin that it names, such as `vagrant \
+                Some("ProviderNotFound" | "ProviderNotFoundSuggestion") => {
+                    "install the plugin that it names, such as `vagrant \
                                              plugin install vagrant-libvirt`, or choose another by \
                                              `VAGRANT_DEFAULT_PROVIDER`"
-                    .to_owned(),
+                        .to_owned()
+                }
                 Some("SSHNotReady") => {
                     format!("it may have been halted: bring it up with `vagrant up` in `{folder}`")
                 }
@@ -263,6 +265,7 @@ mod tests {
         };
         assert!(hint("Vagrant::Errors::NoEnvironmentError").contains("a `Vagrantfile`"));
         assert!(hint("Vagrant::Errors::ProviderNotFound").contains("plugin install"));
+        assert!(hint("Vagrant::Errors::ProviderNotFoundSuggestion").contains("plugin install"));
         assert!(hint("Vagrant::Errors::NoDefaultProvider").contains("VirtualBox"));
         assert!(hint("Vagrant::Errors::SSHNotReady").contains("`vagrant up` in `/w`"));
         assert!(hint("").contains("`vagrant status` in `/w`"));
