@@ -118,4 +118,6 @@ pub enum Verb {
     Image(commands::image::Verb),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
+    /// Print the manual page, or write those of all verbs into a folder
+    Man(commands::man::Args),
 }
