@@ -80,8 +80,7 @@ impl Connection {
         match &endpoint.login {
             Login::Pinned(pinned) => Self::to_guest(endpoint, pinned, BANNER_LIMIT).await,
             Login::OpenSsh(login) => {
-                let command = || login.settings.command();
-                Self::to_lent(endpoint, login).await.map_err(|error| error.at_lent(command))
+                Self::to_lent(endpoint, login).await.map_err(|error| error.at_lent(login))
             }
         }
     }
