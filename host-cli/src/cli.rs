@@ -123,4 +123,6 @@ pub enum Verb {
     Bundle(commands::bundle::Args),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
+    /// Print the manual page, or write those of all verbs into a folder
+    Man(commands::man::Args),
 }

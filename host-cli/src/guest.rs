@@ -91,7 +91,7 @@ impl Guest {
     /// [`NotUp`], or a lost connection.
     pub async fn attach(context: &Context) -> Result<Self, Error> {
         let endpoint = endpoint(context).await?;
-        let connection = Connection::open(&endpoint).await?;
+        let connection = Connection::for_agent(&endpoint).await?;
         let session = Session::open(&connection, endpoint.architecture).await?;
         Ok(Self { endpoint, session })
     }
@@ -177,7 +177,7 @@ pub async fn connect(
     if endpoint.attached {
         reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
     }
-    let connection = Connection::open(endpoint).await?;
+    let connection = Connection::for_agent(endpoint).await?;
     done(Phase::Ssh);
     reporter.emit(Event::PhaseStarted { phase: Phase::Agent });
     let session = Session::open(&connection, endpoint.architecture).await?;

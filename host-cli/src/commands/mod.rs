@@ -12,6 +12,7 @@ pub mod exec;
 pub mod image;
 pub mod list;
 pub mod logs;
+pub mod man;
 pub mod reset;
 pub mod shell;
 pub mod show;
@@ -50,6 +51,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Image(verb) => image::run(verb, context).await,
         Verb::Bundle(args) => bundle::run(args, context).await,
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
     }
 }
 

@@ -110,7 +110,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         row.accelerator.clone_from(&endpoint.accelerator);
         row.start = endpoint.tier.map(Tier::name);
         let hello = async {
-            let connection = Connection::open(&endpoint).await?;
+            let connection = Connection::for_agent(&endpoint).await?;
             let session = Session::open(&connection, endpoint.architecture).await?;
             Ok::<_, Error>(session.hello().clone())
         };

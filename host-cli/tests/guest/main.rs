@@ -28,6 +28,7 @@ mod running;
 mod templates;
 mod terminal;
 mod verbs;
+mod ways;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,5 +84,6 @@ fn main() -> ExitCode {
     if !arguments.list {
         netlab.run(["down", "--all"]).exit(0);
     }
+    ways::print();
     conclusion.exit_code()
 }

@@ -14,6 +14,7 @@ mod command;
 mod console;
 pub mod discover;
 mod error;
+pub mod flaws;
 mod launch;
 pub mod making;
 mod migrate;
