@@ -8,7 +8,7 @@ use crate::agent::Session;
 use crate::cli::Options;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::instance::{Name, usage};
+use crate::instance::{InstanceError, Name, usage};
 use crate::provider::{Endpoint, OtherArchitecture, Status};
 use crate::report::{Event, Phase, Reporter};
 use crate::run::RunError;
@@ -108,6 +108,7 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
             OtherArchitecture::check(name, *architecture, context.options.arch)?;
             Ok(endpoint)
         }
+        Status::Starting => Err(InstanceError::Busy(context.name()?).into()),
         Status::Down => {
             let Options { name, host, .. } = &context.options;
             Err(NotUp { name: name.clone(), host: host.clone() }.into())

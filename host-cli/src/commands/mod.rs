@@ -2,6 +2,7 @@
 //! modules and prints.
 
 pub mod back;
+pub mod bundle;
 pub mod checkpoint;
 pub mod completions;
 pub mod demo;
@@ -48,6 +49,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Logs(args) => logs::run(args, context).await,
         Verb::Doctor(args) => doctor::run(args, context).await,
         Verb::Image(verb) => image::run(verb, context).await,
+        Verb::Bundle(args) => bundle::run(args, context).await,
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
     }

@@ -13,9 +13,10 @@ use crate::platform::{Accelerator, Architecture, Platform};
 use crate::provider::Tier;
 use crate::provider::qemu::accel::{Circumstances, Verdict};
 use crate::provider::qemu::discover::{self, Qemu};
+use crate::provider::qemu::flaws::{self, Flaw};
 use crate::provider::qemu::probe::{Finding as Trial, Freshness, Trials};
 use crate::provider::qemu::tier::{Finding as Known, Tiers};
-use crate::provider::qemu::{Artifacts, QemuError, QemuOptions, room};
+use crate::provider::qemu::{Artifacts, QemuError, QemuOptions, Version, room};
 use crate::report::Reporter;
 
 /// Disk space for the packages, the image and the space to build it in, in MiB: 77 of downloads,
@@ -76,6 +77,10 @@ impl Doctor<'_> {
             .await
             .map_err(|source| QemuError::Internal { doing: "looking at the image", source })?;
         let mut findings = vec![qemu_row(&qemu)];
+        if let Ok(Qemu { version, .. }) = &qemu {
+            let flaws = flaws::known(Platform::HOST, Architecture::HOST, *version);
+            findings.extend(flaws.map(|flaw| flaw_row(*version, flaw)));
+        }
         match (&qemu, &image) {
             (Ok(qemu), Ok(Some(artifacts))) => {
                 let trials = Trials { home: self.home, qemu, artifacts, reporter };
@@ -123,6 +128,11 @@ fn qemu_row(qemu: &Result<Qemu, QemuError>) -> Finding {
         }
         Err(error) => row("QEMU", State::Bad, error.to_string(), Some(error.hint())),
     }
+}
+
+fn flaw_row(version: Version, flaw: &Flaw) -> Finding {
+    let detail = format!("{version} is known to be bad with {}: {}", flaw.accelerator, flaw.what);
+    row("QEMU", State::Warning, detail, Some(flaw.cure.to_owned()))
 }
 
 fn accelerator_row(accelerator: Accelerator, trial: &Trial) -> Finding {
@@ -216,7 +226,6 @@ fn paths_row(paths: &InstancePaths, checked: Result<(), InstanceError>) -> Findi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::qemu::Version;
     use crate::provider::qemu::accel::Problem;
 
     fn shown(finding: &Finding) -> String {
@@ -235,7 +244,15 @@ mod tests {
         let trial = |verdict| Trial { verdict, cached: false };
         let hung = Verdict::Fails { problem: Problem::Hung { seconds: 5 } };
         let folder = Path::new("/n");
+        let bad = Version(11, 1, 0);
+        let flaw = flaws::known(Platform::Macos, Architecture::Aarch64, bad).next().unwrap();
         let rows = [
+            (
+                flaw_row(bad, flaw),
+                "Warning QEMU: 11.1.0 is known to be bad with hvf: guests have been seen to stall at \
+                 the start of their kernel | take QEMU 11.0.2 or a later one than this, and name it with \
+                 `--qemu`",
+            ),
             (qemu_row(&Ok(qemu)), "Good QEMU: 10.0.2 at `/usr/bin/q` | -"),
             (
                 qemu_row(&Err(missing)),

@@ -1,20 +1,35 @@
 //! Calls that only Windows has. Its twin `os_unix` has the same functions.
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::FileExt;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::ptr;
 
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
+use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 
 /// `CREATE_NO_WINDOW`: a console program such as QEMU opens none. (`DETACHED_PROCESS` would let
 /// its children open one.)
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 /// `CREATE_NEW_PROCESS_GROUP`: Ctrl-C in our console doesn't reach the process.
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+
+/// Who may use a folder of ours and what is made in it, in Windows' language for that (SDDL): the owner
+/// (OWNER RIGHTS, and CREATOR OWNER for what is in it), the system and the administrators, as in the
+/// user's profile, and nobody whom the folder above lets in (`P`). OpenSSH for Windows refuses a
+/// private key that anybody else may read.
+const OWNER_ONLY: &str = "D:P(A;;FA;;;S-1-3-4)(A;OICIIO;FA;;;CO)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 
 /// A connection to a character device of QEMU.
 pub type Connection = NamedPipeClient;
@@ -94,7 +109,7 @@ pub fn read_exact_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<()
     Ok(())
 }
 
-/// Makes a file read-only or not; that it is this user's alone Windows takes from its folder.
+/// Makes a file read-only or not; that it is this user's alone it has from its folder.
 ///
 /// # Errors
 /// What the system says.
@@ -104,7 +119,7 @@ pub fn make_private(file: &File, read_only: bool) -> io::Result<()> {
     file.set_permissions(permissions)
 }
 
-/// Whether a file is closed to all others, which Windows takes from its folder.
+/// Whether a file is closed to all others, which it has from its folder.
 pub fn is_private(_file: &Metadata) -> bool {
     true
 }
@@ -114,13 +129,53 @@ pub fn space_of(file: &Metadata) -> u64 {
     file.len()
 }
 
-/// Makes a folder and those above it. One that is there is left as it is.
+/// Makes a folder and those above it, and what is made in them its owner's alone. One that is there is
+/// left as it is.
 ///
 /// # Errors
 /// What the system says.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
-    // The user's data folder already belongs to the user alone, and what is made in it inherits.
-    std::fs::create_dir_all(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_private_folder(above)?;
+    }
+    match create_owners_folder(path) {
+        // Another netlab was quicker.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Makes a folder with [`OWNER_ONLY`] from the first moment on.
+#[expect(unsafe_code, reason = "std makes folders with what the folder above lets through")]
+fn create_owners_folder(path: &Path) -> io::Result<()> {
+    let wide = |text: &OsStr| text.encode_wide().chain([0]).collect::<Vec<u16>>();
+    let (rules, name) = (wide(OsStr::new(OWNER_ONLY)), wide(path.as_os_str()));
+    let mut descriptor = ptr::null_mut();
+    // SAFETY: both texts end with a zero and outlive the calls; the descriptor is the system's, which
+    // has it back after its one use.
+    unsafe {
+        let read = ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rules.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            ptr::null_mut(),
+        );
+        if read == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let attributes = SECURITY_ATTRIBUTES {
+            nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+            lpSecurityDescriptor: descriptor,
+            bInheritHandle: 0,
+        };
+        let made = CreateDirectoryW(name.as_ptr(), &raw const attributes);
+        let error = io::Error::last_os_error();
+        LocalFree(descriptor);
+        if made == 0 { Err(error) } else { Ok(()) }
+    }
 }
 
 /// Makes sure that the names in a folder are on the disk. Windows has no such call: it keeps a journal

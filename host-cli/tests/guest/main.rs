@@ -14,6 +14,7 @@
 mod support;
 
 mod arm64;
+mod bundle;
 mod checkpoints;
 mod connection;
 mod custom_labs;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 13] = [
+    let groups: [(&str, &[(&str, Body)]); 14] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ("group", group::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
         ("arm64", arm64::TRIALS),
+        ("bundle", bundle::TRIALS),
         ("lent", lent::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),

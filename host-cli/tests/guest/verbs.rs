@@ -14,6 +14,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_kept_lab_makes_way_for_the_next", a_kept_lab_makes_way),
     ("logs_show_what_console_and_agent_said", logs_show_what_console_and_agent_said),
     ("dry_run_prints_the_command_and_starts_nothing", dry_run_prints_the_command),
+    ("dry_run_prints_the_golden_line", |_| dry_run_prints_the_golden_line()),
     ("the_guest_reaches_neither_the_host_nor_its_network", the_guest_is_closed),
     ("the_guest_has_the_tools_that_were_promised", the_guest_has_its_tools),
     ("the_clock_and_the_identity_are_the_instances_own", the_identity_is_its_own),
@@ -84,6 +85,43 @@ fn dry_run_prints_the_command(netlab: &Netlab) {
     outcome.says(&["qemu-system", "restrict=on", "hostfwd=tcp:127.0.0.1:"]);
     let names = netlab.run(["status", "--json"]).exit(0).text();
     assert!(!names.contains("\"dry\""), "{names}");
+}
+
+/// The rest of the golden files is checked by the unit tests that made them.
+fn dry_run_prints_the_golden_line() {
+    let (golden, arch) = if cfg!(target_arch = "aarch64") {
+        (include_str!("../golden/linux-arm64.arm64-guest.tcg.qemu-11.jsonc"), "arm64")
+    } else {
+        (include_str!("../golden/linux-amd64.amd64-guest.tcg.qemu-11.jsonc"), "amd64")
+    };
+    let bare: String = golden.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let golden: serde_json::Value = serde_json::from_str(&bare).expect("JSON");
+    // In a home of its own, so that the instance has the golden name.
+    let other = Netlab::new();
+    let words = ["up", "--dry-run", "--json", "--start", "cold", "--accel", "tcg"];
+    let mut lines = other.run(words.into_iter().chain(["--arch", arch])).exit(0).json();
+    let mut line = lines.pop().expect("a line");
+    let (home, cache) = (other.home().to_string_lossy(), other.cache());
+    let data = line["data"].as_array_mut().expect("words");
+    data[0] = golden["data"][0].clone();
+    let uuid = data.iter().position(|word| word == "-uuid").expect("a UUID") + 1;
+    data[uuid] = golden["data"][uuid].clone();
+    let key = format!("/images/{arch}-");
+    for word in data {
+        let text = word.as_str().expect("a word");
+        // The cache may lie in the home.
+        let text = text.replace(&cache, "/home/ann/.local/share/netlab/cache");
+        let text = text.replace(&*home, "/home/ann/.local/share/netlab");
+        let text = match text.split_once(&key) {
+            Some((before, after)) => {
+                let file = after.split_once('/').expect("a file").1;
+                format!("{before}{key}KEY/{file}")
+            }
+            None => text,
+        };
+        *word = text.into();
+    }
+    assert_eq!(line, golden);
 }
 
 fn the_guest_is_closed(netlab: &Netlab) {

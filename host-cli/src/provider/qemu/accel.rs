@@ -14,6 +14,10 @@ use crate::platform::{Accelerator, Architecture};
 /// First QEMU that runs arm64 guests with HVF reliably.
 const HVF_ON_ARM_SINCE: Version = Version(8, 2, 1);
 
+/// First QEMU that has WHPX for Arm (qemu-devel, "whpx: arm64", January 2026; microsoft/quicksand
+/// issue 34 runs it with 11.0.0-rc2).
+const WHPX_ON_ARM_SINCE: Version = Version(11, 0, 0);
+
 /// What a trial showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -197,9 +201,12 @@ pub fn known_problem(
     if accelerator != Accelerator::Tcg && guest != host {
         return Some(Problem::Foreign { guest });
     }
-    let hvf_on_arm = accelerator == Accelerator::Hvf && guest == Architecture::Aarch64;
-    (hvf_on_arm && version < HVF_ON_ARM_SINCE)
-        .then_some(Problem::QemuTooOld { needed: HVF_ON_ARM_SINCE })
+    let needed = match (accelerator, guest) {
+        (Accelerator::Hvf, Architecture::Aarch64) => HVF_ON_ARM_SINCE,
+        (Accelerator::Whpx, Architecture::Aarch64) => WHPX_ON_ARM_SINCE,
+        _ => return None,
+    };
+    (version < needed).then_some(Problem::QemuTooOld { needed })
 }
 
 /// All that a verdict depends on.

@@ -132,9 +132,11 @@ impl Start<'_> {
         progress: &mut Progress,
         saved: Option<Saved<'_>>,
     ) -> Result<u16, QemuError> {
+        // In the order of the command line: on Windows QEMU makes a pipe, waits until it has its
+        // client, and only then makes the next one, or answers (its `chardev/char-pipe.c`).
+        let mut channel = self.open_channel(progress).await?;
         let mut client = self.control().await?;
         let port = client.forwarded_port().await.map_err(asking)?;
-        let mut channel = self.open_channel(progress).await?;
         let who = match saved {
             None => None,
             Some(saved) => {

@@ -312,4 +312,6 @@ fn escaped(path: &Path) -> String {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

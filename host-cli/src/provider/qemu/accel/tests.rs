@@ -61,12 +61,18 @@ fn a_kernel_that_started_its_init_proves_that_it_works() {
 }
 
 #[test]
-fn hvf_on_arm_needs_a_newer_qemu() {
-    let problem = |guest, version| known_problem(Accelerator::Hvf, guest, guest, version);
-    let needed = problem(Architecture::Aarch64, Version(8, 2, 0)).unwrap();
-    assert_eq!(needed.to_string(), "it needs QEMU 8.2.1 or newer");
-    assert_eq!(problem(Architecture::Aarch64, Version(8, 2, 1)), None);
-    assert_eq!(problem(Architecture::X86_64, Version(7, 2, 0)), None);
+fn hvf_and_whpx_need_a_newer_qemu_for_arm() {
+    use Accelerator::{Hvf, Whpx};
+    let problem = |accelerator, guest, version| known_problem(accelerator, guest, guest, version);
+    for (accelerator, old, new, message) in [
+        (Hvf, Version(8, 2, 0), Version(8, 2, 1), "it needs QEMU 8.2.1 or newer"),
+        (Whpx, Version(10, 2, 3), Version(11, 0, 0), "it needs QEMU 11.0.0 or newer"),
+    ] {
+        let needed = problem(accelerator, Architecture::Aarch64, old).unwrap();
+        assert_eq!(needed.to_string(), message);
+        assert_eq!(problem(accelerator, Architecture::Aarch64, new), None);
+        assert_eq!(problem(accelerator, Architecture::X86_64, Version(7, 2, 0)), None);
+    }
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use super::*;
 
-fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator) -> Machine {
+pub(super) fn machine(
+    platform: Platform,
+    processor: Architecture,
+    accelerator: Accelerator,
+) -> Machine {
     Machine {
         platform,
         host: processor,
@@ -20,7 +24,7 @@ fn machine(platform: Platform, processor: Architecture, accelerator: Accelerator
     }
 }
 
-fn instance() -> Instance {
+pub(super) fn instance() -> Instance {
     Instance {
         uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
         root: "/c/root.squashfs".into(),
@@ -138,7 +142,6 @@ fn processor_and_accelerator_fit_each_host() {
         (Windows, X86_64, Whpx, old, Q35, "whpx,kernel-irqchip=off", "qemu64"),
         (Windows, X86_64, Whpx, new, Q35, "whpx", "qemu64"),
         (Windows, X86_64, Tcg, new, Q35, "tcg,thread=multi,tb-size=96", "qemu64,+rdrand"),
-        (Windows, Aarch64, Whpx, old, "virt", "whpx", "host"),
         (Windows, Aarch64, Whpx, new, "virt", "whpx", "host"),
         (Windows, Aarch64, Tcg, new, "virt", "tcg,thread=multi,tb-size=96", "cortex-a57"),
     ];
