@@ -14,15 +14,6 @@ impl Netlab {
         self.home().join("i/default/known_hosts")
     }
 
-    /// The folder of packages and images.
-    #[track_caller]
-    pub fn cache(&self) -> String {
-        let command = self.command(["status"]);
-        let cache = command.get_envs().find(|(name, _)| *name == "NETLAB_CACHE");
-        let folder = cache.and_then(|(_, folder)| folder).expect("`new` sets it");
-        folder.to_string_lossy().into_owned()
-    }
-
     /// Starts a command and leaves it running.
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Child {
