@@ -143,7 +143,7 @@ fn accelerator_row(accelerator: Accelerator, trial: &Trial) -> Finding {
         }
         (Verdict::Works, _) => row(&what, State::Good, "a kernel boots with it".to_owned(), None),
         (Verdict::Fails { problem }, _) => {
-            let cure = problem.cure().to_owned();
+            let cure = problem.cure(accelerator).to_owned();
             row(&what, State::Warning, problem.to_string(), Some(cure))
         }
     }
