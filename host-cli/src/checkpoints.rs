@@ -110,7 +110,7 @@ impl History for Checkpoints {
         })?;
         let emulator = self.provider.machine().own(SAVES)?;
         let Back { endpoint, .. } = emulator.back(Some(&label), &self.reporter).await?;
-        let connection = Connection::open(&endpoint).await?;
+        let connection = Connection::for_agent(&endpoint).await?;
         Ok(Session::open(&connection, endpoint.architecture).await?)
     }
 

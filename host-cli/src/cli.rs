@@ -80,6 +80,9 @@ pub struct Options {
     /// Lock file for the image instead of the one that netlab was built with
     #[arg(long, global = true, env = "NETLAB_IMAGE_LOCK", value_name = "FILE")]
     pub image_lock: Option<std::path::PathBuf>,
+    /// File of `netlab bundle` that the image and labs come from, so that no network is needed
+    #[arg(long, global = true, env = "NETLAB_BUNDLE", value_name = "FILE")]
+    pub bundle: Option<std::path::PathBuf>,
 }
 
 /// What to do.
@@ -116,6 +119,10 @@ pub enum Verb {
     /// Build, lock, verify or locate the guest's image, or see what takes space
     #[command(subcommand)]
     Image(commands::image::Verb),
+    /// Write one file from which another computer makes the guest's image without a network
+    Bundle(commands::bundle::Args),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
+    /// Print the manual page, or write those of all verbs into a folder
+    Man(commands::man::Args),
 }

@@ -152,7 +152,7 @@ async fn in_use(context: &Context) -> Result<Use, Error> {
     let used = Use::of(&context.paths()?)?;
     if used == Use::Own {
         let status = context.cancel.guard(context.provider()?.status()).await?;
-        return Ok(if status == Status::Down { Use::Clean } else { used });
+        return Ok(if matches!(status, Status::Up(_)) { used } else { Use::Clean });
     }
     Ok(used)
 }

@@ -8,7 +8,7 @@ use crate::agent::Session;
 use crate::cli::Options;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::instance::{Name, usage};
+use crate::instance::{InstanceError, Name, usage};
 use crate::provider::{Endpoint, OtherArchitecture, Status};
 use crate::report::{Event, Phase, Reporter};
 use crate::run::RunError;
@@ -91,7 +91,7 @@ impl Guest {
     /// [`NotUp`], or a lost connection.
     pub async fn attach(context: &Context) -> Result<Self, Error> {
         let endpoint = endpoint(context).await?;
-        let connection = Connection::open(&endpoint).await?;
+        let connection = Connection::for_agent(&endpoint).await?;
         let session = Session::open(&connection, endpoint.architecture).await?;
         Ok(Self { endpoint, session })
     }
@@ -108,6 +108,7 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
             OtherArchitecture::check(name, *architecture, context.options.arch)?;
             Ok(endpoint)
         }
+        Status::Starting => Err(InstanceError::Busy(context.name()?).into()),
         Status::Down => {
             let Options { name, host, .. } = &context.options;
             Err(NotUp { name: name.clone(), host: host.clone() }.into())
@@ -179,7 +180,7 @@ pub async fn connect(
     if endpoint.attached {
         reporter.emit(Event::PhaseStarted { phase: Phase::Ssh });
     }
-    let connection = Connection::open(endpoint).await?;
+    let connection = Connection::for_agent(endpoint).await?;
     done(Phase::Ssh);
     reporter.emit(Event::PhaseStarted { phase: Phase::Agent });
     let session = Session::open(&connection, endpoint.architecture).await?;

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use netlab_images::{
-    Arch, BuildOptions, Holding, Image, LockSummary, Progress, ProgressEvent, Store, VerifyReport,
+    Arch, BuildOptions, BundleError, BundleSummary, Holding, Image, LockSummary, Progress,
+    ProgressEvent, Store, VerifyReport,
 };
 
 use crate::agent::binary::{self, Binaries, NotBuiltIn};
@@ -19,7 +20,10 @@ use crate::report::{Event, Reporter};
 pub enum ImageError {
     /// The builder failed.
     #[error("the guest's image could not be made ready: {0}")]
-    Builder(#[from] netlab_images::Error),
+    Builder(netlab_images::Error),
+    /// A bundle can't be written or used.
+    #[error(transparent)]
+    Bundle(BundleError),
     /// This netlab has no init for such a guest.
     #[error(transparent)]
     NotBuiltIn(#[from] NotBuiltIn),
@@ -31,10 +35,20 @@ pub enum ImageError {
     Stopped(#[source] tokio::task::JoinError),
 }
 
+impl From<netlab_images::Error> for ImageError {
+    fn from(error: netlab_images::Error) -> Self {
+        match error {
+            netlab_images::Error::Bundle(error) => Self::Bundle(error),
+            error => Self::Builder(error),
+        }
+    }
+}
+
 impl Hint for ImageError {
     fn hint(&self) -> String {
         match self {
             Self::Builder(error) => error.hint(),
+            Self::Bundle(error) => error.hint(),
             Self::NotBuiltIn(error) => error.hint(),
             Self::Absent => "build it with `netlab image build`".to_owned(),
             Self::Stopped(_) => {
@@ -45,9 +59,11 @@ impl Hint for ImageError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Builder(_) | Self::NotBuiltIn(_) | Self::Absent | Self::Stopped(_) => {
-                Exit::HostLacks
-            }
+            Self::Builder(_)
+            | Self::Bundle(_)
+            | Self::NotBuiltIn(_)
+            | Self::Absent
+            | Self::Stopped(_) => Exit::HostLacks,
         }
     }
 }
@@ -77,6 +93,7 @@ impl ImageSource {
             arch: guest.into(),
             mirror: context.options.mirror.clone(),
             lock: context.options.image_lock.clone(),
+            bundle: context.options.bundle.clone(),
         };
         Self { cache: context.home.cache(), guest, options, cancel: context.cancel.clone() }
     }
@@ -125,6 +142,25 @@ impl ImageSource {
         let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
         let (arch, mirror) = (self.options.arch, self.options.mirror.as_deref());
         self.finish(netlab_images::lock(arch, mirror, output, &self.told(reporter)))
+    }
+
+    /// Writes a bundle of the packages that images for such guests are made of, and of labs, each an
+    /// id and a text.
+    ///
+    /// # Errors
+    /// [`ImageError`], or an interruption.
+    pub fn bundle(
+        &self,
+        guests: &[Architecture],
+        labs: &[(String, String)],
+        output: &Path,
+        reporter: &Reporter,
+    ) -> Result<BundleSummary, Error> {
+        let _unsettled = self.cancel.hold().ok_or(Interrupted)?;
+        let options =
+            |&guest: &Architecture| BuildOptions { arch: guest.into(), ..self.options.clone() };
+        let images: Vec<BuildOptions> = guests.iter().map(options).collect();
+        self.finish(self.store().bundle(&images, labs, output, &self.told(reporter)))
     }
 
     /// Lists images and packages, the old ones as well.
@@ -208,7 +244,7 @@ impl ImageSource {
     fn finish<T>(&self, outcome: Result<T, netlab_images::Error>) -> Result<T, Error> {
         match outcome {
             Err(_) if self.cancel.is_cancelled() => Err(Interrupted.into()),
-            outcome => Ok(outcome.map_err(ImageError::Builder)?),
+            outcome => Ok(outcome.map_err(ImageError::from)?),
         }
     }
 }

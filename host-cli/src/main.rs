@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod bundled;
 mod cancel;
 mod checkpoints;
 mod cli;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cancel::Canceller;
-use crate::cli::Cli;
+use crate::cli::{Cli, Verb};
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::report::{Reporter, Terminal, print};
@@ -69,12 +70,21 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli, reporter: &Reporter) -> Exit {
     let (canceller, cancel) = Canceller::new();
-    let interrupted_twice = async move {
+    let interrupted_twice = async {
         // Where the system takes no handler, Ctrl-C ends the process as it always did.
         while platform::interrupted().await.is_ok() {
             if canceller.press() > 1 {
                 return Exit::Interrupted;
             }
+        }
+        std::future::pending().await
+    };
+    // A lab that nobody watches any more (`netlab demo 3 | head`) ends in order, as by Ctrl-C.
+    let is_watched = matches!(cli.verb, Verb::Demo(_));
+    let unwatched = async {
+        if is_watched {
+            reporter.closed().await;
+            canceller.press();
         }
         std::future::pending().await
     };
@@ -88,11 +98,17 @@ async fn run(cli: Cli, reporter: &Reporter) -> Exit {
                 context.reporter.finish().map_err(print::OutputError::from)?;
                 Ok(Exit::Good)
             }
+            // Whoever went away has interrupted it, and there is nothing wrong with that.
+            Err(error) if error.exit() == Exit::Interrupted => {
+                context.reporter.finish().map_err(print::OutputError::from)?;
+                Err(error)
+            }
             other => other,
         }
     };
     let outcome: Result<Exit, Error> = tokio::select! {
         exit = interrupted_twice => return exit,
+        exit = unwatched => return exit,
         outcome = verb => outcome,
     };
     outcome.unwrap_or_else(|error| print::fatal(reporter, &error))

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::arch::Arch;
 use crate::archive::ArchiveError;
+use crate::bundle::BundleError;
 use crate::image::ImageError;
 use crate::kernel::KernelError;
 use crate::lock::LockError;
@@ -48,6 +49,9 @@ pub enum Error {
     /// The cache cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A bundle cannot be written or used.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
 }
 
 impl Error {
@@ -68,6 +72,7 @@ impl Error {
             }
             Self::Image(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Bundle(error) => error.hint(),
         }
     }
 }

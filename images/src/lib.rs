@@ -9,6 +9,9 @@
 //!                archive: signed index, versions, mirrors, downloads
 //!                   ▼
 //! lock + recipe ► store ──► build ──► root, kernel ──► output ──► image on disk
+//!                  ▲│
+//!                  │▼
+//!                bundle: packages in one file           `netlab bundle`
 //! ```
 
 #![forbid(unsafe_code)]
@@ -16,6 +19,7 @@
 mod arch;
 mod archive;
 mod build;
+mod bundle;
 mod error;
 mod files;
 mod image;
@@ -31,6 +35,7 @@ mod store;
 
 pub use arch::Arch;
 pub use archive::ArchiveError;
+pub use bundle::{Bundle, BundleError, BundleSummary, BundledImage, BundledLab};
 pub use error::Error;
 pub use image::{Image, ImageError, Record, RecordedFile};
 pub use kernel::KernelError;

@@ -60,6 +60,13 @@ pub struct LockedPackage {
     pub homepage: Option<String>,
 }
 
+impl LockedPackage {
+    /// Returns the name of its file, in the cache and in a bundle.
+    pub fn file_name(&self) -> String {
+        format!("{}.deb", self.sha256)
+    }
+}
+
 /// A lock that cannot be used.
 #[derive(Debug, Error)]
 pub enum LockError {

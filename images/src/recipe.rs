@@ -49,7 +49,8 @@ pub struct Recipe {
     pub kernel: KernelRecipe,
 }
 
-/// A system account without a password, with a group of the same name and number.
+/// A system account without a password, with a group of the same name and number; one of root's number
+/// is in root's group.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
@@ -59,6 +60,13 @@ pub struct Account {
     pub id: u32,
     /// Home folder.
     pub home: String,
+    /// Login shell; without it nobody can log in.
+    #[serde(default = "no_login")]
+    pub shell: String,
+}
+
+fn no_login() -> String {
+    "/usr/sbin/nologin".to_owned()
 }
 
 /// Which kernel, and which of its modules go where.

@@ -3,6 +3,7 @@
 //! An image is made in a folder beside its place and renamed there when it is complete, under a
 //! lock of the operating system: of two builds at once, the second waits and finds the work done.
 
+mod bundling;
 mod holdings;
 mod tidy;
 
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::arch::Arch;
-use crate::archive::{Downloads, Mirrors, fetch_all};
+use crate::archive::{Downloads, Mirrors};
 use crate::build::{self, Outputs};
 use crate::error::Error;
 use crate::image::{Image, ImageError};
@@ -41,6 +42,8 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// A lock file instead of the one compiled in.
     pub lock: Option<PathBuf>,
+    /// A bundle that packages come from, and no mirror is asked.
+    pub bundle: Option<PathBuf>,
 }
 
 /// The folder of packages and images.
@@ -129,7 +132,7 @@ impl Store {
 
     /// Returns the image, building it if it is not there or no longer what it was.
     ///
-    /// `init` becomes the initramfs's `/init`. Needs packages from the cache or a mirror.
+    /// `init` becomes the initramfs's `/init`. Needs packages from the cache, a mirror or a bundle.
     pub fn build(
         &self,
         options: &BuildOptions,
@@ -137,6 +140,8 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Image, Error> {
         let inputs = Inputs::new(options, init)?;
+        // One that does not fit is told even where there is nothing to be taken from it.
+        options.bundle.as_deref().map(|path| bundling::open(path, &inputs)).transpose()?;
         let image = self.place(&inputs);
         if is_intact(&image, progress)? {
             return Ok(image);
@@ -204,7 +209,7 @@ impl Store {
     ) -> Result<TempDir, Error> {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
         let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
-        fetch_all(&downloads, &inputs.lock.packages, progress)?;
+        self.bring(inputs, options, &downloads, progress)?;
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
         progress.event(ProgressEvent::Stage("write"));
@@ -293,7 +298,8 @@ fn write_outputs(folder: &Path, outputs: &Outputs) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn file_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+/// Tells a full disk apart from other failures.
+pub fn file_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { path },

@@ -55,3 +55,10 @@ pub fn ratio(what: &str, ours: &[Duration], theirs: &[Duration], target: f64) {
 pub fn words(what: &str, text: &str) {
     println!("  {what:52} {}", text.trim_end());
 }
+
+/// A row of a table.
+#[expect(clippy::disallowed_macros, reason = "figures are this program's output")]
+pub fn row(cells: &[impl AsRef<str>]) {
+    let cells: Vec<_> = cells.iter().map(AsRef::as_ref).collect();
+    println!("| {} |", cells.join(" | "));
+}

@@ -6,7 +6,8 @@
 //!
 //! - `NETLAB_BENCH_PROTOTYPE`: the folder of the prototype's scripts (`tmpl.py`, `stockboot.py`).
 //! - `NETLAB_BENCH_GUESTS`: the folder of the guests that those scripts made (/tmp/p1).
-//! - `NETLAB_BENCH_QEMUS`: more QEMU programs to run demo 3 with, as in PATH.
+//! - `NETLAB_BENCH_QEMUS`: folders with more QEMUs to run the demos with, as in PATH; `.ci/qemus` makes
+//!   some.
 //! - `NETLAB_BENCH_RUNS`: how many rounds (5). `NETLAB_BENCH_SEATS`: how many guests at once (40).
 //! - `NETLAB_CACHE`: the cache with the image, or one beside the build.
 

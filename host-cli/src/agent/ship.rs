@@ -50,7 +50,9 @@ pub async fn ship(
         false => (FOLDER, "serve"),
     };
     let script = script(folder, hash, agent.len(), serve);
-    let channel = connection.exec(&script).await?;
+    // A user's login shell may be any, the one of a guest's own account for this is `sh`.
+    let line = if connection.is_lent() { in_sh(script) } else { script };
+    let channel = connection.exec(&line).await?;
     let mut started = Started { channel, stdout: Vec::new(), stderr: Vec::new() };
     let answer = started.answer().await?;
     if answer == NEED {
@@ -136,10 +138,11 @@ rmdir $folder && rmdir ${{folder%/*}}"
     )
 }
 
-/// Returns the shell line, which ends as the agent with the words `serve`. The file is moved into place only when it is whole, so a connection
-/// that breaks leaves none that a later session would start.
+/// Returns the script, written for `sh`, which ends as the agent with the words `serve`. The file is
+/// moved into place only when it is whole, so a connection that breaks leaves none that a later session
+/// would start.
 fn script(folder: &str, hash: &str, size: usize, serve: &str) -> String {
-    let script = format!(
+    format!(
         "set -eu; umask 077; agent={folder}/{hash}; new=$agent.$$
 if [ -x $agent ]; then echo have; else
   echo need; [ -d {folder} ] || mkdir -p {folder}; trap 'rm -f $new' EXIT
@@ -148,9 +151,12 @@ if [ -x $agent ]; then echo have; else
   chmod 700 $new; mv $new $agent
 fi
 exec $agent {serve}"
-    );
-    // The guest's login shell may be any; `sh` is the one that this is written for. Our own text
-    // has no zero byte, the one thing that can't be quoted.
+    )
+}
+
+/// Returns the line that has any login shell run a script in `sh`. Our own text has no zero byte, the
+/// one thing that can't be quoted.
+fn in_sh(script: String) -> String {
     shlex::try_join(["exec", "sh", "-c", &script]).unwrap_or(script)
 }
 

@@ -1,5 +1,6 @@
 //! `netlab demo`
 
+use crate::bundled;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::doctor::offer;
@@ -16,7 +17,7 @@ use crate::run::{self, Options, Pace, Paced, Run, Straight};
 /// so that you can look around with `netlab shell`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A lab of `netlab list` by number or id, or a file of your own
+    /// A lab of `netlab list` by number or id, one of a bundle by id, or a file of your own
     pub lab: String,
     /// Wait for a key before each step (the default on a terminal)
     #[arg(long, conflicts_with = "auto")]
@@ -42,7 +43,7 @@ pub struct Args {
 /// Whatever keeps the lab from a verdict. A failed check is not an error, but an exit code.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     // Every mistake in the file is told before a guest is started.
-    let lab = lab::parse(&lab::find(&args.lab)?)?;
+    let lab = lab::parse(&bundled::lab(&args.lab, context)?)?;
     run::check_start(&lab, args.from)?;
     let paced =
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));

@@ -2,6 +2,7 @@
 //! modules and prints.
 
 pub mod back;
+pub mod bundle;
 pub mod checkpoint;
 pub mod completions;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod exec;
 pub mod image;
 pub mod list;
 pub mod logs;
+pub mod man;
 pub mod reset;
 pub mod shell;
 pub mod show;
@@ -47,7 +49,9 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
         Verb::Logs(args) => logs::run(args, context).await,
         Verb::Doctor(args) => doctor::run(args, context).await,
         Verb::Image(verb) => image::run(verb, context).await,
+        Verb::Bundle(args) => bundle::run(args, context).await,
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
     }
 }
 

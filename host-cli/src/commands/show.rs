@@ -1,5 +1,6 @@
 //! `netlab show`
 
+use crate::bundled;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::lab;
@@ -8,7 +9,7 @@ use crate::report::print;
 /// Show a lab as its author wrote it
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A lab of `netlab list` by number or id, or a file of your own
+    /// A lab of `netlab list` by number or id, one of a bundle by id, or a file of your own
     pub lab: String,
 }
 
@@ -17,7 +18,7 @@ pub struct Args {
 /// # Errors
 /// No such lab, or a mistake in it.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
-    let source = lab::find(&args.lab)?;
+    let source = bundled::lab(&args.lab, context)?;
     let plan = lab::parse(&source)?.plan();
     if context.options.json {
         print::json("lab", &plan)?;

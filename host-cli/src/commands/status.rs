@@ -24,6 +24,8 @@ pub struct Args {}
 struct Row {
     name: String,
     up: bool,
+    /// Whether another netlab is starting it.
+    starting: bool,
     address: Option<String>,
     arch: Option<Architecture>,
     accelerator: Option<String>,
@@ -56,7 +58,11 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
         return Ok(Exit::Good);
     }
     let cells = |row: &Row| {
-        let state = if row.up { "up" } else { "down" };
+        let state = match (row.up, row.starting) {
+            (true, _) => "up",
+            (false, true) => "starting",
+            (false, false) => "down",
+        };
         let lab = row.lab.as_deref().or(row.problem.as_deref()).unwrap_or("-");
         let dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
         vec![
@@ -80,6 +86,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
     let mut row = Row {
         name: context.options.name.clone(),
         up: false,
+        starting: false,
         address: None,
         arch: None,
         accelerator: None,
@@ -95,6 +102,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         }
         other => other?,
     };
+    row.starting = status == Status::Starting;
     if let Status::Up(endpoint) = status {
         row.up = true;
         row.address = Some(endpoint.address.to_string());
@@ -102,7 +110,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         row.accelerator.clone_from(&endpoint.accelerator);
         row.start = endpoint.tier.map(Tier::name);
         let hello = async {
-            let connection = Connection::open(&endpoint).await?;
+            let connection = Connection::for_agent(&endpoint).await?;
             let session = Session::open(&connection, endpoint.architecture).await?;
             Ok::<_, Error>(session.hello().clone())
         };
@@ -117,26 +125,47 @@ async fn row(context: &Context) -> Result<Row, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
     use clap::Parser as _;
 
     use super::*;
     use crate::cancel::Canceller;
     use crate::cli::Cli;
-    use crate::instance::Home;
+    use crate::instance::{Home, InstanceLock, Patience};
     use crate::provider::ssh::{Record, Target};
     use crate::report::{Reporter, Silent, Terminal};
+
+    fn context(folder: &Path, words: &[&str]) -> Context {
+        let (_canceller, cancel) = Canceller::new();
+        Context {
+            options: Cli::parse_from(words).options,
+            home: Home::at(folder.to_owned()),
+            terminal: Terminal::detect(),
+            reporter: Reporter::new(Box::new(Silent)),
+            cancel,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_another_netlab_starts_is_neither_up_nor_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(folder.path(), &["netlab", "status"]);
+        let paths = context.paths().unwrap();
+        paths.create_folder().unwrap();
+        let held = InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
+        let starting = row(&context).await.unwrap();
+        assert!(starting.starting && !starting.up);
+        drop(held);
+        let down = row(&context).await.unwrap();
+        assert!(!down.starting && !down.up);
+    }
 
     #[tokio::test]
     async fn a_machine_that_can_not_be_looked_for_is_a_row_with_a_problem() {
         let folder = tempfile::tempdir().unwrap();
-        let (_canceller, cancel) = Canceller::new();
-        let context = Context {
-            options: Cli::parse_from(["netlab", "--name", "pi", "status"]).options,
-            home: Home::at(folder.path().to_owned()),
-            terminal: Terminal::detect(),
-            reporter: Reporter::new(Box::new(Silent)),
-            cancel,
-        };
+        let context = context(folder.path(), &["netlab", "--name", "pi", "status"]);
         let paths = context.paths().unwrap();
         paths.create_folder().unwrap();
         // OpenSSH refuses this host.

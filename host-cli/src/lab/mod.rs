@@ -26,7 +26,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{builtin, find};
+pub use catalogue::{LabError, builtin, find};
 pub use mistake::Mistakes;
 pub use model::Lab;
 pub use source::Source;

@@ -123,6 +123,8 @@ impl Hint for OtherArchitecture {
 pub enum Status {
     /// It runs.
     Up(Endpoint),
+    /// Another netlab is starting it right now.
+    Starting,
     /// It does not; whatever was left of an earlier run has been cleared away.
     Down,
 }

@@ -42,8 +42,8 @@ pub enum VagrantError {
         /// The name of the error in Vagrant's own code, if it told it.
         class: String,
     },
-    /// It could not bring the machine up.
-    #[error("`vagrant up` did not bring the machine of `{folder}` up (its state is `{state}`)")]
+    /// It could not bring the machine up, or not to the end.
+    #[error("`vagrant up` failed for the machine of `{folder}` (its state is `{state}`)")]
     NotUp {
         /// Where the `Vagrantfile` is.
         folder: String,
@@ -64,15 +64,24 @@ impl Hint for VagrantError {
                     "go to a folder with a `Vagrantfile`, such as netlab's own checkout; there is \
                      none in `{folder}` or above it"
                 ),
-                Some("ProviderNotFound") => "install the plugin that it names, such as `vagrant \
+                Some("ProviderNotFound" | "ProviderNotFoundSuggestion") => {
+                    "install the plugin that it names, such as `vagrant \
                                              plugin install vagrant-libvirt`, or choose another by \
                                              `VAGRANT_DEFAULT_PROVIDER`"
-                    .to_owned(),
+                        .to_owned()
+                }
+                Some("SSHNotReady") => {
+                    format!("it may have been halted: bring it up with `vagrant up` in `{folder}`")
+                }
                 Some("NoDefaultProvider" | "ProviderNotUsable") => {
                     "install VirtualBox or another provider that Vagrant can use here".to_owned()
                 }
                 Some(_) | None => format!("see more with `vagrant status` in `{folder}`"),
             },
+            Self::NotUp { folder, state } if state == RUNNING => format!(
+                "see its own message above, and go on with `vagrant provision` in `{folder}`; \
+                 netlab takes a machine that runs as it is"
+            ),
             Self::NotUp { folder, .. } => {
                 format!("see its own message above, and try `vagrant up` in `{folder}`")
             }
@@ -256,7 +265,20 @@ mod tests {
         };
         assert!(hint("Vagrant::Errors::NoEnvironmentError").contains("a `Vagrantfile`"));
         assert!(hint("Vagrant::Errors::ProviderNotFound").contains("plugin install"));
+        assert!(hint("Vagrant::Errors::ProviderNotFoundSuggestion").contains("plugin install"));
         assert!(hint("Vagrant::Errors::NoDefaultProvider").contains("VirtualBox"));
+        assert!(hint("Vagrant::Errors::SSHNotReady").contains("`vagrant up` in `/w`"));
         assert!(hint("").contains("`vagrant status` in `/w`"));
+    }
+
+    #[test]
+    fn a_machine_that_was_not_finished_is_not_brought_up_again_but_provisioned() {
+        let hint = |state: &str| {
+            let (folder, state) = ("/w".to_owned(), state.to_owned());
+            VagrantError::NotUp { folder, state }.hint()
+        };
+        assert!(hint(RUNNING).contains("`vagrant provision` in `/w`"));
+        assert!(hint(NOT_CREATED).contains("`vagrant up` in `/w`"));
+        assert!(hint("shutoff").contains("`vagrant up` in `/w`"));
     }
 }

@@ -15,6 +15,8 @@ mod terminal;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
 pub use member::{Member, MemberState};
@@ -35,6 +37,7 @@ pub trait Renderer: Send {
 #[derive(Clone)]
 pub struct Reporter {
     output: Arc<Mutex<Output>>,
+    closed: Arc<Notify>,
 }
 
 /// The renderer, and the error that ended its work.
@@ -46,7 +49,8 @@ struct Output {
 impl Reporter {
     /// Wraps the renderer of this run.
     pub fn new(renderer: Box<dyn Renderer>) -> Self {
-        Self { output: Arc::new(Mutex::new(Output { renderer, broken: None })) }
+        let output = Arc::new(Mutex::new(Output { renderer, broken: None }));
+        Self { output, closed: Arc::default() }
     }
 
     /// Chooses the renderer of this run.
@@ -61,14 +65,23 @@ impl Reporter {
     /// Shows one event.
     ///
     /// A reader that has gone away (`netlab demo 3 | head`) must not end a lab half-way: after the
-    /// first error nothing more is written, and [`Reporter::finish`] tells of it.
+    /// first error nothing more is written, [`Reporter::closed`] returns, and [`Reporter::finish`]
+    /// tells of it.
     pub fn emit(&self, event: Event) {
         let mut output = self.lock();
         if output.broken.is_none()
             && let Err(error) = output.renderer.event(&event)
         {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.closed.notify_one();
+            }
             output.broken = Some(error);
         }
+    }
+
+    /// Returns once whoever read the output has gone away.
+    pub async fn closed(&self) {
+        self.closed.notified().await;
     }
 
     /// Says whether everything so far could be written.
@@ -111,10 +124,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_reader_that_has_gone_away_is_told_of_at_the_end() {
+    #[tokio::test]
+    async fn a_reader_that_has_gone_away_is_told_of_at_once_and_at_the_end() {
         let reporter = Reporter::new(Box::new(Closed));
         reporter.emit(Event::Note { text: "one".to_owned() });
+        reporter.closed().await;
         reporter.emit(Event::Note { text: "two".to_owned() });
         assert_eq!(reporter.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(reporter.finish().is_ok());

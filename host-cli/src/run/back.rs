@@ -36,6 +36,9 @@ impl Run<'_> {
     pub(super) fn ways(&self, at: usize) -> Ways {
         let shown = self.shown_before(at);
         let back = match (shown, self.history.unavailable(), &self.unsaved) {
+            (None, _, _) if self.places[at].number.is_some_and(|number| number > 1) => {
+                Err("this is the step that you began with".to_owned())
+            }
             (None, _, _) => Err("this is the first step".to_owned()),
             (_, Some(why), _) => Err(why),
             (Some(earlier), None, _) if self.may_return_to(self.places[earlier].index) => {

@@ -55,6 +55,10 @@ const WINDOW_BYTES: u32 = 4 << 20;
 /// Port for which `known_hosts` has names without brackets.
 const PLAIN_PORT: u16 = 22;
 
+/// Root's other name in a guest of netlab's own, as the image's recipe has it. Its login shell is `sh`,
+/// which an emulated guest starts 0.04 s sooner than bash.
+const AGENTS_ACCOUNT: &str = "netlab";
+
 /// An authenticated connection; it ends when the last of its clones and channels is dropped.
 #[derive(Clone)]
 pub struct Connection {
@@ -76,9 +80,23 @@ impl Connection {
         match &endpoint.login {
             Login::Pinned(pinned) => Self::to_guest(endpoint, pinned, BANNER_LIMIT).await,
             Login::OpenSsh(login) => {
-                let command = || login.settings.command();
-                Self::to_lent(endpoint, login).await.map_err(|error| error.at_lent(command))
+                Self::to_lent(endpoint, login).await.map_err(|error| error.at_lent(login))
             }
+        }
+    }
+
+    /// Connects like [`Self::open`], for the agent alone: commands run in the machine's `sh` or, where
+    /// that is the user's, in their login shell.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn for_agent(endpoint: &Endpoint) -> Result<Self, SshError> {
+        match &endpoint.login {
+            Login::Pinned(_) => {
+                let user = AGENTS_ACCOUNT.to_owned();
+                Self::open(&Endpoint { user, ..endpoint.clone() }).await
+            }
+            Login::OpenSsh(_) => Self::open(endpoint).await,
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::login::Address;
+use super::login::{Address, OpenSsh};
 use super::openssh::OpenSshError;
 use crate::error::{Exit, Hint};
 
@@ -111,6 +111,8 @@ pub enum SshError {
     NotReached {
         /// What the user types to get in with OpenSSH.
         command: String,
+        /// What brings it up if it was halted, where netlab knows it.
+        revival: Option<String>,
         /// What went wrong.
         source: Box<SshError>,
     },
@@ -146,8 +148,14 @@ impl Hint for SshError {
     fn hint(&self) -> String {
         match self {
             Self::OpenSsh(error) => return error.hint(),
-            Self::NotReached { command, .. } => {
+            Self::NotReached { command, revival: None, .. } => {
                 return format!("see whether OpenSSH gets there: `{command}`");
+            }
+            Self::NotReached { command, revival: Some(revival), .. } => {
+                return format!(
+                    "if it was halted, bring it up with {revival}; else see whether OpenSSH gets \
+                     there: `{command}`"
+                );
             }
             Self::Identity { .. } | Self::NotPinned { .. } => {
                 "the instance's folder is damaged; start anew with `netlab down`, then `netlab up`"
@@ -211,17 +219,18 @@ impl From<OpenSshError> for SshError {
 }
 
 impl SshError {
-    /// Says of a failure to reach a machine of the user's how to look into it; `command` is what gets
-    /// there with OpenSSH.
-    pub(super) fn at_lent(self, command: impl FnOnce() -> String) -> Self {
+    /// Says of a failure to reach a machine of the user's how to look into it.
+    pub(super) fn at_lent(self, login: &OpenSsh) -> Self {
         match self {
             Self::Unreachable { .. }
             | Self::NoBanner { .. }
             | Self::Handshake { .. }
             | Self::Identity { .. }
-            | Self::TooSlow { .. } => {
-                Self::NotReached { command: command(), source: Box::new(self) }
-            }
+            | Self::TooSlow { .. } => Self::NotReached {
+                command: login.settings.command(),
+                revival: login.revival.clone(),
+                source: Box::new(self),
+            },
             Self::OpenSsh(_)
             | Self::NotReached { .. }
             | Self::NotPinned { .. }
@@ -323,5 +332,24 @@ mod tests {
             assert_eq!(error.exit(), code, "{words}");
             assert!(!error.hint().is_empty());
         }
+    }
+    #[test]
+    fn where_a_machine_may_have_been_halted_the_hint_brings_it_up() {
+        let hint = |revival: Option<&str>| {
+            let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
+            let address = Address { host: "pi".to_owned(), port: 22 };
+            SshError::NotReached {
+                command: "ssh pi".to_owned(),
+                revival: revival.map(str::to_owned),
+                source: Box::new(SshError::Unreachable { address, cause }),
+            }
+            .hint()
+        };
+        assert_eq!(hint(None), "see whether OpenSSH gets there: `ssh pi`");
+        assert_eq!(
+            hint(Some("`vagrant up` in `/w`")),
+            "if it was halted, bring it up with `vagrant up` in `/w`; else see whether OpenSSH gets \
+             there: `ssh pi`"
+        );
     }
 }

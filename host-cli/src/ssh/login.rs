@@ -33,6 +33,8 @@ pub struct OpenSsh {
     /// netlab's own file of known hosts, for a machine whose key the user's configuration does not ask
     /// to be known.
     pub pinned: PathBuf,
+    /// What brings the machine up if it was halted, in words, where netlab knows it.
+    pub revival: Option<String>,
 }
 
 /// The keys of a guest of netlab's own.

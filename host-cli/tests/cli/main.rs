@@ -9,6 +9,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// The installer for Windows is tried where releases are made.
+#[cfg(unix)]
+mod install;
+#[cfg(unix)]
+mod release;
+
 use support::Netlab;
 
 #[test]
@@ -107,6 +113,26 @@ fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         Netlab::new().run(["completions", shell]).exit(0).says(&["netlab"]);
     }
+}
+
+#[test]
+fn the_manual_is_printed_or_written_page_by_page() {
+    let netlab = Netlab::new();
+    netlab.run(["man"]).exit(0).says(&[
+        ".TH netlab 1",
+        "netlab\\-up(1)",
+        "NETLAB_QEMU",
+        "interrupted",
+    ]);
+    let folder = netlab.home().join("man ü");
+    let to = |folder: &std::path::Path| {
+        netlab.run(["man".as_ref(), "--output".as_ref(), folder.as_os_str()])
+    };
+    to(&folder).exit(0);
+    for page in ["netlab.1", "netlab-demo.1", "netlab-image-build.1"] {
+        assert!(folder.join(page).is_file(), "{page}");
+    }
+    to(&folder.join("netlab.1")).exit(3).complains(&["netlab.1`", "name a folder"]);
 }
 
 #[test]

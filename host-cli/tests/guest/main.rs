@@ -14,6 +14,7 @@
 mod support;
 
 mod arm64;
+mod bundle;
 mod checkpoints;
 mod connection;
 mod custom_labs;
@@ -27,6 +28,7 @@ mod running;
 mod templates;
 mod terminal;
 mod verbs;
+mod ways;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 13] = [
+    let groups: [(&str, &[(&str, Body)]); 14] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         ("group", group::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
         ("arm64", arm64::TRIALS),
+        ("bundle", bundle::TRIALS),
         ("lent", lent::TRIALS),
         // Last: it ends the suite's guest and looks for what is left of it.
         ("leftovers", leftovers::TRIALS),
@@ -81,5 +84,6 @@ fn main() -> ExitCode {
     if !arguments.list {
         netlab.run(["down", "--all"]).exit(0);
     }
+    ways::print();
     conclusion.exit_code()
 }

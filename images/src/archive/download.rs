@@ -40,7 +40,7 @@ pub struct Downloads<'a> {
 impl Downloads<'_> {
     /// Returns where a package lies once it is verified.
     pub fn path(&self, package: &LockedPackage) -> PathBuf {
-        self.folder.join(format!("{}.deb", package.sha256))
+        self.folder.join(package.file_name())
     }
 }
 

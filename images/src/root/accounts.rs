@@ -26,14 +26,19 @@ pub fn add(tree: &mut Tree, accounts: &[Account]) -> Result<(), RootError> {
         .lines()
         .map(|line| if line.starts_with("root:") { ROOT } else { line }.to_owned())
         .chain(accounts.iter().map(|account| {
-            let Account { name, id, home } = account;
-            format!("{name}:x:{id}:{id}::{home}:/usr/sbin/nologin")
+            let Account { name, id, home, shell } = account;
+            format!("{name}:x:{id}:{id}::{home}:{shell}")
         }))
         .collect();
     let group: Vec<String> = master(GROUP_MASTER)?
         .lines()
         .map(str::to_owned)
-        .chain(accounts.iter().map(|account| format!("{}:x:{}:", account.name, account.id)))
+        .chain(
+            accounts
+                .iter()
+                .filter(|account| account.id != 0)
+                .map(|account| format!("{}:x:{}:", account.name, account.id)),
+        )
         .collect();
     // No ages of passwords: there are none, and a date would have to be invented.
     let shadow: Vec<String> = passwd
@@ -57,8 +62,16 @@ mod tests {
     #[test]
     fn accounts_follow_the_masters_and_have_no_password() {
         let mut tree = Tree::default();
-        let accounts =
-            [Account { name: "dnsmasq".to_owned(), id: 101, home: "/var/lib/misc".to_owned() }];
+        let account = |name: &str, id, home: &str, shell: &str| Account {
+            name: name.to_owned(),
+            id,
+            home: home.to_owned(),
+            shell: shell.to_owned(),
+        };
+        let accounts = [
+            account("dnsmasq", 101, "/var/lib/misc", "/usr/sbin/nologin"),
+            account("netlab", 0, "/root", "/bin/sh"),
+        ];
         assert_eq!(
             add(&mut tree, &accounts).unwrap_err().to_string(),
             format!("no package brings `{PASSWD_MASTER}`, which the recipe builds upon")
@@ -77,9 +90,12 @@ mod tests {
         assert_eq!(
             text("etc/passwd"),
             "root:x:0:0:root:/root:/bin/bash\nbin:*:2:2:bin:/bin:/usr/sbin/nologin\n\
-             dnsmasq:x:101:101::/var/lib/misc:/usr/sbin/nologin\n"
+             dnsmasq:x:101:101::/var/lib/misc:/usr/sbin/nologin\nnetlab:x:0:0::/root:/bin/sh\n"
         );
         assert_eq!(text("etc/group"), "root:*:0:\ndnsmasq:x:101:\n");
-        assert_eq!(text("etc/shadow"), "root:*:::::::\nbin:*:::::::\ndnsmasq:*:::::::\n");
+        assert_eq!(
+            text("etc/shadow"),
+            "root:*:::::::\nbin:*:::::::\ndnsmasq:*:::::::\nnetlab:*:::::::\n"
+        );
     }
 }

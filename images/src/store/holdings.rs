@@ -134,7 +134,7 @@ mod tests {
     fn everything_of_the_cache_is_listed_and_the_unwanted_goes() {
         let cache = tempfile::tempdir().unwrap();
         let store = Store::new(cache.path().to_owned());
-        let options = BuildOptions { arch: Arch::Amd64, mirror: None, lock: None };
+        let options = BuildOptions { arch: Arch::Amd64, mirror: None, lock: None, bundle: None };
         let taken = [(options.clone(), &b"init"[..])];
         assert_eq!(store.holdings(&taken).unwrap(), []);
         let image = store.image(&options, b"init").unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 fn options() -> BuildOptions {
-    BuildOptions { arch: Arch::Amd64, mirror: None, lock: None }
+    BuildOptions { arch: Arch::Amd64, mirror: None, lock: None, bundle: None }
 }
 
 /// Hands on every event, and is cancelled when told.

@@ -311,12 +311,11 @@ impl Provider for QemuProvider {
             },
             // Someone is at it: look without touching.
             Err(crate::instance::InstanceError::Busy(_)) => match Record::read(&self.paths)? {
-                Some(ref record @ Record { stage: Stage::Up { ref process, port }, .. })
-                    if process.is_alive() =>
-                {
-                    Ok(self.status_of(record, port))
+                Some(ref record @ Record { stage: Stage::Up { ref process, port }, .. }) => {
+                    let is_alive = process.is_alive();
+                    Ok(if is_alive { self.status_of(record, port) } else { Status::Down })
                 }
-                _ => Ok(Status::Down),
+                _ => Ok(Status::Starting),
             },
             Err(error) => Err(error.into()),
         }

@@ -59,12 +59,14 @@ impl SshProvider {
         let settings =
             ssh::openssh::resolve(host, config.as_deref()).await.map_err(ssh::SshError::from)?;
         let pinned = self.paths.known_hosts();
+        let folder = self.target.vagrant.as_deref();
+        let revival = folder.map(|folder| format!("`vagrant up` in `{}`", folder.display()));
         let record = Record::read(&self.paths)?;
         Ok(Endpoint {
             name: self.paths.name().to_string(),
             address: settings.address.clone(),
             user: settings.user.clone(),
-            login: Login::OpenSsh(Box::new(OpenSsh { settings, pinned })),
+            login: Login::OpenSsh(Box::new(OpenSsh { settings, pinned, revival })),
             architecture: record.map_or(Architecture::HOST, |record| record.architecture),
             accelerator: None,
             tier: None,

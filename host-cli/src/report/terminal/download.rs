@@ -1,4 +1,5 @@
-//! A download in numbers: speed over the last seconds, and the time left at that speed.
+//! A download in numbers: its speed over the last seconds, and the time left at its speed as a whole,
+//! since servers send in bursts.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,16 +12,20 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// Before this much time has passed a speed says nothing.
 const TOO_SOON: Duration = Duration::from_millis(500);
 
+/// Before this much time has passed, the time that it takes to connect is most of it.
+const TOO_SOON_FOR_THE_REST: Duration = Duration::from_secs(3);
+
 /// Measures a download. What was in the cache at its beginning counts as done, not as fast.
 #[derive(Debug)]
 pub(super) struct Meter {
+    begin: (Instant, u64),
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Meter {
     /// A download that begins with so many bytes already there.
     pub(super) fn new(now: Instant, done: u64) -> Self {
-        Self { samples: VecDeque::from([(now, done)]) }
+        Self { begin: (now, done), samples: VecDeque::from([(now, done)]) }
     }
 
     /// Says how far it is.
@@ -28,15 +33,24 @@ impl Meter {
         let mut line = format!("downloading {} of {}", units::size(done), units::size(total));
         if let Some(speed) = self.speed(done, now) {
             line.push_str(&format!(", {}/s", units::size(speed)));
-            let left = total.saturating_sub(done);
-            if let Some(millis) = (left * 1000).checked_div(speed)
-                && left > 0
-            {
-                let left = Duration::from_millis(millis);
+            // Of a download that stands still nobody knows.
+            if let Some(left) = self.left(done, total, now).filter(|_| speed > 0) {
                 line.push_str(&format!(", {} left", units::time(left)));
             }
         }
         line
+    }
+
+    /// The time that the rest takes, once it can be told and if there is any.
+    fn left(&self, done: u64, total: u64, now: Instant) -> Option<Duration> {
+        let (then, before) = self.begin;
+        let (passed, rest) = (now - then, total.saturating_sub(done));
+        if passed < TOO_SOON_FOR_THE_REST || rest == 0 {
+            return None;
+        }
+        let millis = u64::try_from(passed.as_millis()).ok()?;
+        let left = rest.saturating_mul(millis).checked_div(done.saturating_sub(before))?;
+        Some(Duration::from_millis(left))
     }
 
     /// Bytes per second, once it can be told.
@@ -63,8 +77,18 @@ mod tests {
         let mut meter = Meter::new(at(0), 50_000_000);
         let mut line = |done: u64, seconds| meter.line(done, 80_000_000, at(seconds));
         assert_eq!(line(50_000_000, 0), "downloading 50.0 MB of 80.0 MB");
-        assert_eq!(line(55_000_000, 1), "downloading 55.0 MB of 80.0 MB, 5.0 MB/s, 5.0 s left");
+        assert_eq!(line(55_000_000, 1), "downloading 55.0 MB of 80.0 MB, 5.0 MB/s");
         line(55_000_000, 4);
         assert_eq!(line(55_000_000, 6), "downloading 55.0 MB of 80.0 MB, 0 B/s");
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_whole_and_not_of_a_burst() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut meter = Meter::new(at(0), 0);
+        let mut line = |done: u64, seconds| meter.line(done, 80_000_000, at(seconds));
+        line(20_000_000, 4);
+        assert_eq!(line(20_064_000, 10), "downloading 20.1 MB of 80.0 MB, 11 kB/s, 29.9 s left");
     }
 }

@@ -2,7 +2,7 @@
 //! must not hold. Each trial has a home and a cache of its own, which shares the suite's image only.
 
 mod damage;
-mod disk;
+pub mod disk;
 mod fresh;
 mod killed;
 mod secrets;
