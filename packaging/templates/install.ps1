@@ -4,8 +4,9 @@
 #
 # NETLAB_INSTALL_TO names the folder that gets `bin` and `share`, instead of Programs\netlab in your local
 # application data, whose `bin` is put into your PATH; NETLAB_INSTALL_FROM another address, or a folder,
-# that has the release's files. Nothing is put in place before its checksum is found right and the program
-# has run; whatever fails before that leaves nothing behind. Works from Windows PowerShell 5.1 on.
+# that has the release's files. Nothing is put in place before its checksum is found to be the one that
+# stands here and the program has run; whatever fails before that leaves nothing behind. Works from
+# Windows PowerShell 5.1 on.
 
 # A function, called at the very end: of a script that was cut short on its way nothing runs.
 function Install-Netlab {
@@ -26,9 +27,11 @@ function Install-Netlab {
     # A PowerShell of another architecture than Windows' own has the latter in the first of the two.
     $machine = $env:PROCESSOR_ARCHITEW6432
     if (-not $machine) { $machine = $env:PROCESSOR_ARCHITECTURE }
-    $target = switch ($machine) {
-        'AMD64' { 'x86_64-pc-windows-msvc' }
-        'ARM64' { 'aarch64-pc-windows-msvc' }
+    # The checksum is from here, since whoever alters an archive where it lies could alter a file of
+    # checksums beside it.
+    $target, $wanted = switch ($machine) {
+        'AMD64' { 'x86_64-pc-windows-msvc', '@SHA256 x86_64-pc-windows-msvc@' }
+        'ARM64' { 'aarch64-pc-windows-msvc', '@SHA256 aarch64-pc-windows-msvc@' }
         default { throw "netlab was not installed: there is no release for Windows on $machine; build it yourself: cargo install --locked --git $repository netlab" }
     }
     $name = "netlab-$version-$target"
@@ -39,25 +42,16 @@ function Install-Netlab {
     try {
         New-Item -ItemType Directory -Force -Path $work | Out-Null
         Write-Host "Fetching $name from $from"
-        foreach ($file in 'SHA256SUMS', "$name.zip") {
-            if ($from -match '://') {
-                # Windows PowerShell does not offer it by itself on older systems.
-                [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
-                Invoke-WebRequest -UseBasicParsing -Uri "$from/$file" -OutFile (Join-Path $work $file)
-            } else {
-                Copy-Item -LiteralPath (Join-Path $from $file) -Destination $work
-            }
-        }
-        $wanted = Get-Content -LiteralPath (Join-Path $work 'SHA256SUMS') |
-            ForEach-Object { , ($_ -split '\s+', 2) } |
-            Where-Object { $_[1] -eq "$name.zip" } |
-            ForEach-Object { $_[0] }
-        if (-not $wanted) {
-            throw "SHA256SUMS has no checksum of $name.zip; ask at $repository/issues"
+        if ($from -match '://') {
+            # Windows PowerShell does not offer it by itself on older systems.
+            [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+            Invoke-WebRequest -UseBasicParsing -Uri "$from/$name.zip" -OutFile (Join-Path $work "$name.zip")
+        } else {
+            Copy-Item -LiteralPath (Join-Path $from "$name.zip") -Destination $work
         }
         $found = (Get-FileHash -Algorithm SHA256 -LiteralPath (Join-Path $work "$name.zip")).Hash
         if ($found -ne $wanted) {
-            throw "$name.zip has the checksum $found, SHA256SUMS says $wanted; it was damaged on its way, or is not ours: run this again, or tell at $repository/issues"
+            throw "$name.zip has the checksum $found, not $wanted; it was damaged on its way, or is not ours: run this again, or tell at $repository/issues"
         }
         Expand-Archive -LiteralPath (Join-Path $work "$name.zip") -DestinationPath $work
         $said = & (Join-Path $work "$name\bin\netlab.exe") --version
@@ -85,7 +79,11 @@ function Install-Netlab {
 
     $bin = Join-Path $to 'bin'
     Write-Host "netlab $version is in $bin"
-    if (-not $env:NETLAB_INSTALL_TO) {
+    if ($env:NETLAB_INSTALL_TO) {
+        if (($env:Path -split ';') -notcontains $bin) {
+            Write-Host "That is not in your PATH yet; for this terminal: `$env:Path = '$bin;' + `$env:Path"
+        }
+    } else {
         # From the registry as it is written there, so that %VARIABLES% in it stay what they are.
         $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)
         $path = $key.GetValue('Path', '', 'DoNotExpandEnvironmentNames')

@@ -5,7 +5,8 @@
 #
 # NETLAB_INSTALL_TO names the folder that gets `bin` and `share`, instead of ~/.local; NETLAB_INSTALL_FROM
 # another address, or a folder, that has the release's files. Nothing is put in place before its checksum
-# is found right and the program has run; whatever fails before that leaves nothing behind.
+# is found to be the one that stands here and the program has run; whatever fails before that leaves
+# nothing behind.
 set -eu
 
 version='@VERSION@'
@@ -43,12 +44,24 @@ target() {
   esac
 }
 
+# Prints the checksum of the archive for a target: from here, since whoever alters an archive where it
+# lies could alter a file of checksums beside it.
+checksum() {
+  case $1 in
+    x86_64-unknown-linux-gnu) echo '@SHA256 x86_64-unknown-linux-gnu@' ;;
+    aarch64-unknown-linux-gnu) echo '@SHA256 aarch64-unknown-linux-gnu@' ;;
+    x86_64-apple-darwin) echo '@SHA256 x86_64-apple-darwin@' ;;
+    aarch64-apple-darwin) echo '@SHA256 aarch64-apple-darwin@' ;;
+  esac
+}
+
 # Fetches a file of the release into the work folder.
 fetch() {
   case $from in
     *://*)
       if command -v curl >/dev/null; then
-        # A redirection must not lead from https to anything weaker.
+        # A redirection must not lead from https to anything weaker. Not every wget can be held to
+        # that; where one is led astray, the checksum refuses what it brings.
         curl --fail --location --silent --show-error --retry 2 --proto "=${from%%://*}" \
           --output "$work/$1" "$from/$1"
       elif command -v wget >/dev/null; then
@@ -88,13 +101,15 @@ writable() {
 }
 
 clean_up() {
-  rm -rf "$work"
+  [ -z "$work" ] || rm -rf "$work"
   # Of the folders that were made for this, those that nothing was put into.
   if [ -n "$made" ]; then find "$made" -depth -type d -exec rmdir {} \; 2>/dev/null || :; fi
 }
 
 main() {
-  name=netlab-$version-$(target)
+  target=$(target)
+  wanted=$(checksum "$target")
+  name=netlab-$version-$target
   case $to in /*) ;; *) to=$PWD/$to ;; esac
   writable "$to"
   made=
@@ -108,21 +123,22 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   # Beside what they become: elsewhere the program might not be allowed to run, and a move is no copy.
-  mkdir -p "$work"
+  mkdir -p "$to"
+  # One that is there already is another's, and stays.
+  mkdir -m 700 "$work" || {
+    work=
+    fail "can't make $to/.netlab-install-$$" "see the message above"
+  }
 
   printf 'Fetching %s from %s\n' "$name" "$from"
-  fetch SHA256SUMS
-  wanted=$(awk -v name="$name.tar.gz" '$2 == name { print $1 }' "$work/SHA256SUMS")
-  if [ -z "$wanted" ]; then
-    fail "SHA256SUMS has no checksum of $name.tar.gz" "ask at $repository/issues"
-  fi
   fetch "$name.tar.gz"
   found=$(sha256 "$work/$name.tar.gz")
   if [ "$found" != "$wanted" ]; then
-    fail "$name.tar.gz has the checksum $found, SHA256SUMS says $wanted" \
+    fail "$name.tar.gz has the checksum $found, not $wanted" \
       "it was damaged on its way, or is not ours: run this again, or tell at $repository/issues"
   fi
-  tar -xzf "$work/$name.tar.gz" -C "$work" || fail "can't unpack $name.tar.gz" "see the message above"
+  # As this user's own, whatever owner it names.
+  tar -xzof "$work/$name.tar.gz" -C "$work" || fail "can't unpack $name.tar.gz" "see the message above"
   if [ "$("$work/$name/bin/netlab" --version)" != "netlab $version" ]; then
     fail "the program does not run here" \
       "on Linux it needs the GNU C library of Debian 12, Ubuntu 22.04, Fedora 36 or newer"

@@ -106,6 +106,31 @@ fn it_installs_from_a_server_and_over_an_older_netlab() {
 }
 
 #[test]
+fn wget_fetches_where_there_is_no_curl() {
+    let (account, release, elsewhere) = (Account::new(), Release::new(), Account::new());
+    let server = Server::start(&release, Half::GoesOn);
+    let path = programs(
+        elsewhere.home.path(),
+        &[
+            "dirname",
+            "find",
+            "gzip",
+            "mkdir",
+            "mv",
+            "rm",
+            "rmdir",
+            "sh",
+            "sha256sum",
+            "tar",
+            "uname",
+            "wget",
+        ],
+    );
+    run(account.installer(&release, &server.address()).env("PATH", path)).exit(0);
+    is_installed(&account.home.path().join(".local"));
+}
+
+#[test]
 fn it_installs_from_a_folder_into_one_with_a_space_and_an_umlaut() {
     let (account, release) = (Account::new(), Release::new());
     let folder = account.home.path().join("mein Gerät/für alle");
@@ -123,29 +148,28 @@ fn a_relative_folder_is_taken_from_where_it_is_run() {
 }
 
 #[test]
-fn an_archive_that_was_altered_is_refused() {
+fn an_archive_that_was_altered_is_refused_whatever_stands_beside_it() {
     let (account, release) = (Account::new(), Release::new());
     release.change(&release.archive_name(), |content| {
         let middle = content.len() / 2;
         content[middle] ^= 1;
     });
+    let beside = format!("{}  {}\n", release.checksum(), release.archive_name());
+    fs::write(release.path().join("SHA256SUMS"), beside).expect("a checksum");
     account.install(&release).exit(1).complains(&["has the checksum", "run this again"]);
     account.is_empty();
 }
 
 #[test]
-fn without_a_checksum_nothing_is_fetched() {
+fn a_release_without_the_archive_is_told() {
     let (account, release) = (Account::new(), Release::new());
     fs::remove_file(release.path().join(release.archive_name())).expect("an archive");
-    release.change("SHA256SUMS", Vec::clear);
-    let name = release.archive_name();
-    account.install(&release).exit(1).complains(&[&format!("has no checksum of {name}")]);
-    fs::remove_file(release.path().join("SHA256SUMS")).expect("the checksums");
-    account.install(&release).exit(1).complains(&["can't fetch SHA256SUMS"]);
+    let complaint = format!("can't fetch {} from ", release.archive_name());
+    account.install(&release).exit(1).complains(&[&complaint]);
     let server = Server::start(&release, Half::GoesOn);
     run(&mut account.installer(&release, &server.address()))
         .exit(1)
-        .complains(&["404", "can't fetch SHA256SUMS from http://127.0.0.1"]);
+        .complains(&["404", &format!("{complaint}http://127.0.0.1")]);
     account.is_empty();
 }
 
@@ -221,7 +245,7 @@ fn a_machine_that_lacks_the_means_is_told_which() {
     let few = ["dirname", "find", "mkdir", "rm", "rmdir", "sh", "uname"];
     for (more, words) in [
         (&[][..], "there is neither curl nor wget"),
-        (&["awk", "curl"], "there is neither sha256sum nor shasum"),
+        (&["curl"], "there is neither sha256sum nor shasum"),
     ] {
         let (account, elsewhere) = (Account::new(), Account::new());
         let path = programs(elsewhere.home.path(), &[&few, more].concat());
@@ -239,6 +263,20 @@ fn a_folder_that_can_not_be_had_is_told_before_anything_is_fetched() {
     account.install(&release).exit(1).complains(&["can't write into", "NETLAB_INSTALL_TO"]);
     fs::remove_file(account.home.path().join(".local")).expect("a file");
     account.is_empty();
+}
+
+#[test]
+fn a_work_folder_that_is_there_already_is_refused_and_stays() {
+    let (account, release) = (Account::new(), Release::new());
+    let installer = account.installer(&release, &release.path().to_string_lossy());
+    let mut command = Command::new("sh");
+    // `exec` keeps the number of the process, which the folder is named after.
+    command.args(["-c", "mkdir -p \"$HOME/.local/.netlab-install-$$/kept\"; exec sh \"$0\""]);
+    command.args(installer.get_args()).env_clear();
+    command.envs(installer.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(&mut command).exit(1).complains(&["can't make", ".netlab-install-"]);
+    let left = fs::read_dir(account.home.path().join(".local")).expect("the folder").count();
+    assert_eq!(left, 1);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Release {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let release = Self { folder };
-        for name in ["install.sh", "SHA256SUMS", &release.archive_name()] {
+        for name in ["install.sh", &release.archive_name()] {
             fs::copy(PACKED.join(name), release.path().join(name)).expect("a copy");
         }
         release
@@ -96,11 +96,18 @@ impl Release {
         fs::write(path, content).expect("a file of the release");
     }
 
-    /// Packs another program in place of netlab, with a checksum that is right.
+    /// The archive's checksum.
+    #[track_caller]
+    pub fn checksum(&self) -> String {
+        let archive = fs::read(self.path().join(self.archive_name())).expect("the archive");
+        hex::encode(Sha256::digest(archive))
+    }
+
+    /// Packs another program in place of netlab, with a checksum in the installer that is right.
     #[track_caller]
     pub fn pack(&self, program: &str) {
         use std::os::unix::fs::PermissionsExt as _;
-        let name = self.archive_name();
+        let (name, before) = (self.archive_name(), self.checksum());
         let stem = name.trim_end_matches(".tar.gz");
         let bin = self.path().join(stem).join("bin");
         fs::create_dir_all(&bin).expect("a folder");
@@ -110,8 +117,10 @@ impl Release {
         let mut tar = Command::new("tar");
         tar.current_dir(self.path()).args(["-czf", &name, stem]);
         assert!(tar.status().expect("tar starts").success());
-        let sum = hex::encode(Sha256::digest(fs::read(self.path().join(&name)).expect("it")));
-        fs::write(self.path().join("SHA256SUMS"), format!("{sum}  {name}\n")).expect("its sum");
+        let installer = self.path().join("install.sh");
+        let filled = fs::read_to_string(&installer).expect("the installer");
+        assert!(filled.contains(&before), "the installer has no {before}");
+        fs::write(installer, filled.replace(&before, &self.checksum())).expect("its checksum");
     }
 }
 
