@@ -122,6 +122,9 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
 /// [`NotUp`], or the work can't be noted down.
 pub async fn endpoint_for_work(context: &Context) -> Result<Endpoint, Error> {
     let endpoint = endpoint(context).await?;
+    if let Some(emulator) = context.provider()?.machine().emulator() {
+        context.cancel.guard(emulator.wake(&context.reporter)).await?;
+    }
     usage::mark_work(&context.paths()?)?;
     Ok(endpoint)
 }

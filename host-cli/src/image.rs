@@ -59,6 +59,7 @@ impl Hint for ImageError {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Bundle(BundleError::Taken { .. }) => Exit::Usage,
             Self::Builder(_)
             | Self::Bundle(_)
             | Self::NotBuiltIn(_)

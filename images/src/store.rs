@@ -140,8 +140,6 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Image, Error> {
         let inputs = Inputs::new(options, init)?;
-        // One that does not fit is told even where there is nothing to be taken from it.
-        options.bundle.as_deref().map(|path| bundling::open(path, &inputs)).transpose()?;
         let image = self.place(&inputs);
         if is_intact(&image, progress)? {
             return Ok(image);

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use netlab_images::BundleSummary;
 use serde::Serialize;
 
-use super::checkpoint::size;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::image::ImageSource;
 use crate::lab;
 use crate::platform::Architecture;
-use crate::report::print;
+use crate::report::{print, size};
 
 /// Write one file from which another computer makes the guest's image without a network
 ///

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::provider::checkpoint::{Checkpoint, Forget, Label, Occasion, Saved, Wanted};
-use crate::report::print;
+use crate::report::{print, size};
 
 /// Save the guest whole, or list what was saved
 ///
@@ -125,11 +125,6 @@ fn list(json: bool, checkpoints: Vec<Checkpoint>) -> Result<(), Error> {
     };
     let rows: Vec<_> = checkpoints.iter().map(cells).collect();
     Ok(print::table(&["LABEL", "MADE", "SIZE", "WHAT"], &rows)?)
-}
-
-/// A size in megabytes of a million bytes.
-pub(super) fn size(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// How long ago something was, in its greatest unit.

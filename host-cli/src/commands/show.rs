@@ -1,10 +1,12 @@
 //! `netlab show`
 
+use std::io::{IsTerminal as _, stdout};
+
 use crate::bundled;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::lab;
-use crate::report::print;
+use crate::report::{harmless, print};
 
 /// Show a lab as its author wrote it
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,15 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     if context.options.json {
         print::json("lab", &plan)?;
     } else {
-        print::text(&source.text)?;
+        print::text(&shown(source.text))?;
     }
     Ok(Exit::Good)
+}
+
+/// A file from elsewhere must not drive the terminal; where it goes into a file, it stays as it is.
+fn shown(text: String) -> String {
+    if !stdout().is_terminal() {
+        return text;
+    }
+    text.lines().flat_map(|line| [harmless(line.as_bytes()), "\n".to_owned()]).collect()
 }

@@ -77,10 +77,6 @@ impl Doctor<'_> {
             .await
             .map_err(|source| QemuError::Internal { doing: "looking at the image", source })?;
         let mut findings = vec![qemu_row(&qemu)];
-        if let Ok(Qemu { version, .. }) = &qemu {
-            let flaws = flaws::known(Platform::HOST, Architecture::HOST, *version);
-            findings.extend(flaws.map(|flaw| flaw_row(*version, flaw)));
-        }
         match (&qemu, &image) {
             (Ok(qemu), Ok(Some(artifacts))) => {
                 let trials = Trials { home: self.home, qemu, artifacts, reporter };
@@ -90,6 +86,10 @@ impl Doctor<'_> {
                     findings.push(accelerator_row(accelerator, &trial));
                     if trial.verdict == Verdict::Works {
                         best = best.or(Some(accelerator));
+                    } else {
+                        let flaws = flaws::known(Platform::HOST, Architecture::HOST, qemu.version);
+                        let flaws = flaws.filter(|flaw| flaw.accelerator == accelerator);
+                        findings.extend(flaws.map(|flaw| flaw_row(qemu.version, flaw)));
                     }
                 }
                 let accelerator = best.unwrap_or(Accelerator::Tcg);
@@ -100,7 +100,12 @@ impl Doctor<'_> {
                     findings.push(tier_row(tier, &tiers.finding(tier)?));
                 }
             }
-            _ => findings.push(untried_row()),
+            (Ok(qemu), _) => {
+                let flaws = flaws::known(Platform::HOST, Architecture::HOST, qemu.version);
+                findings.extend(flaws.map(|flaw| flaw_row(qemu.version, flaw)));
+                findings.push(untried_row());
+            }
+            (Err(_), _) => findings.push(untried_row()),
         }
         let has_image = matches!(image, Ok(Some(_)));
         let folder = existing(self.home.root());
@@ -143,7 +148,7 @@ fn accelerator_row(accelerator: Accelerator, trial: &Trial) -> Finding {
         }
         (Verdict::Works, _) => row(&what, State::Good, "a kernel boots with it".to_owned(), None),
         (Verdict::Fails { problem }, _) => {
-            let cure = problem.cure().to_owned();
+            let cure = problem.cure(accelerator).to_owned();
             row(&what, State::Warning, problem.to_string(), Some(cure))
         }
     }

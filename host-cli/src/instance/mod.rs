@@ -204,6 +204,19 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
     Ok(())
 }
 
+/// Removes a file; one that is not there is as good as removed.
+///
+/// # Errors
+/// [`InstanceError::File`].
+pub fn remove_file(path: &Path) -> Result<(), InstanceError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(InstanceError::File { action: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

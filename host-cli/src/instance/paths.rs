@@ -31,7 +31,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{InstanceError, Name};
+use super::{InstanceError, Name, remove_file};
 use crate::platform::{ChannelKind, Platform};
 
 /// Longest path of a Unix socket, in bytes: macOS has 104 with the final NUL, Linux 108. The
@@ -309,7 +309,7 @@ impl InstancePaths {
     /// [`InstanceError::File`]; files that aren't there are none.
     pub fn clear_run(&self) -> Result<(), InstanceError> {
         for path in [self.identity(), self.host_key(), self.known_hosts(), self.ssh_mark()] {
-            remove(&path)?;
+            remove_file(&path)?;
         }
         self.clear_machine()
     }
@@ -321,13 +321,13 @@ impl InstancePaths {
     /// # Errors
     /// [`InstanceError::File`]; files that aren't there are none.
     pub fn clear_machine(&self) -> Result<(), InstanceError> {
-        remove(&self.lab_mark())?;
-        remove(&self.work_mark())?;
+        remove_file(&self.lab_mark())?;
+        remove_file(&self.work_mark())?;
         if Platform::HOST.channel_kind() == ChannelKind::UnixSocket {
-            remove(&PathBuf::from(self.control_channel(Platform::HOST)))?;
-            remove(&PathBuf::from(self.boot_channel(Platform::HOST)))?;
+            remove_file(&PathBuf::from(self.control_channel(Platform::HOST)))?;
+            remove_file(&PathBuf::from(self.boot_channel(Platform::HOST)))?;
         }
-        remove(&self.record())
+        remove_file(&self.record())
     }
 }
 
@@ -338,15 +338,6 @@ fn absolute(value: OsString) -> Result<PathBuf, InstanceError> {
         path: value.into(),
         source,
     })
-}
-
-fn remove(path: &Path) -> Result<(), InstanceError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(InstanceError::File { action: "remove", path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

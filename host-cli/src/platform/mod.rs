@@ -158,6 +158,21 @@ impl Platform {
         }
     }
 
+    /// A command line as its user types it: into a POSIX shell, or into PowerShell.
+    pub fn typed(self, words: &[String]) -> String {
+        let quoted: Vec<_> = match self {
+            // A word that can't be quoted, since it holds a NUL, is shown as it is.
+            Self::Linux | Self::Macos => words
+                .iter()
+                .map(|word| shlex::try_quote(word).map_or(word.clone(), Into::into))
+                .collect(),
+            Self::Windows => words.iter().map(|word| windows::quoted(word)).collect(),
+        };
+        let line = quoted.join(" ");
+        // What PowerShell reads first is a command only with `&` if it is quoted.
+        if line.starts_with('\'') && self == Self::Windows { format!("& {line}") } else { line }
+    }
+
     /// Name of the file of a program.
     pub fn executable(self, program: &str) -> String {
         match self {
@@ -362,6 +377,19 @@ mod tests {
         ] {
             assert_eq!(platform.ssh_agent(named, variable).as_deref(), expected, "{platform:?}");
         }
+    }
+
+    #[test]
+    fn a_command_line_can_be_typed_as_it_is_shown() {
+        let words = [r"C:\Program Files\q.exe", "-smp", "2", "-m", "a,b", "it's", "-x.y", ""];
+        let words = words.map(str::to_owned);
+        assert_eq!(
+            Platform::Windows.typed(&words),
+            r"& 'C:\Program Files\q.exe' -smp 2 -m 'a,b' 'it''s' '-x.y' ''"
+        );
+        assert_eq!(Platform::Windows.typed(&words[1..3]), "-smp 2");
+        let words = ["/usr/bin/q", "-m", "a,b", "it's", "a b"].map(str::to_owned);
+        assert_eq!(Platform::Macos.typed(&words), r#"/usr/bin/q -m 'a,b' "it's" 'a b'"#);
     }
 
     #[test]

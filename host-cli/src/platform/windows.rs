@@ -45,3 +45,14 @@ pub(super) const INSTALLERS: &[Installer] = &[
         needs_root: false,
     },
 ];
+
+/// A word for PowerShell, which takes nothing within single quotes for its own but the quote itself
+/// (its manual, `about_Quoting_Rules`). Bare it would split at a comma, and an option at a point.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '\\');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "''"))
+}

@@ -44,6 +44,9 @@ pub trait Emulator: Send + Sync {
     ) -> Result<Option<Endpoint>, Error>;
     /// The command line that `up` would run, program first. Starts nothing.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
+    /// Sets the clock of the guest that is up, which stood still while the host slept. What keeps it
+    /// from that is a note: the guest can still be worked in.
+    async fn wake(&self, reporter: &Reporter) -> Result<(), Error>;
     /// Saves the guest that is up as a checkpoint. It runs on, after an error as well. Must not be
     /// cut short.
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error>;

@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 use crate::error::{Error, Exit, Hint};
-use crate::instance::{InstancePaths, replace_file};
+use crate::instance::{InstancePaths, remove_file, replace_file};
 use crate::platform::Platform;
 use crate::report::{Event, Reporter};
 
@@ -59,6 +59,10 @@ impl Hint for VagrantError {
                                  `vagrant-libvirt`; or leave `--provider` out"
                 .to_owned(),
             Self::Old { .. } => "install a newer Vagrant, or leave `--provider` out".to_owned(),
+            // Of a machine that is up, Vagrant always knows the way.
+            Self::Refused { verb: WAY, folder, .. } => {
+                format!("it may have been halted: bring it up with `vagrant up` in `{folder}`")
+            }
             Self::Refused { class, folder, .. } => match class.rsplit("::").next() {
                 Some("NoEnvironmentError") => format!(
                     "go to a folder with a `Vagrantfile`, such as netlab's own checkout; there is \
@@ -69,9 +73,6 @@ impl Hint for VagrantError {
                                              plugin install vagrant-libvirt`, or choose another by \
                                              `VAGRANT_DEFAULT_PROVIDER`"
                         .to_owned()
-                }
-                Some("SSHNotReady") => {
-                    format!("it may have been halted: bring it up with `vagrant up` in `{folder}`")
                 }
                 Some("NoDefaultProvider" | "ProviderNotUsable") => {
                     "install VirtualBox or another provider that Vagrant can use here".to_owned()
@@ -118,7 +119,7 @@ pub async fn bring_up(
         reporter.emit(Event::Note { text });
         if state == NOT_CREATED {
             // A new machine has a new key.
-            forget(&paths.known_hosts())?;
+            remove_file(&paths.known_hosts())?;
         }
         up(folder).await?;
     }
@@ -130,7 +131,7 @@ pub async fn bring_up(
 /// # Errors
 /// [`VagrantError::Refused`], or the file can't be written.
 pub async fn note_way(folder: &Path, paths: &InstancePaths) -> Result<(), Error> {
-    let output = refused("ssh-config", folder, run(&["ssh-config"], folder).await?)?;
+    let output = refused(WAY, folder, run(&[WAY], folder).await?)?;
     paths.create_folder()?;
     Ok(replace_file(&paths.vagrant_config(), &output.stdout)?)
 }
@@ -147,6 +148,10 @@ async fn up(folder: &Path) -> Result<(), VagrantError> {
     }
     Err(VagrantError::NotUp { folder: folder.display().to_string(), state })
 }
+
+/// Vagrant's verb that tells how to reach a machine. Its answer is a configuration, which has no
+/// machine-readable form.
+const WAY: &str = "ssh-config";
 
 /// Vagrant's word for a machine that runs.
 const RUNNING: &str = "running";
@@ -197,16 +202,6 @@ fn is_new_enough(said: &str) -> bool {
     matches!((next(), next()), (Some(major), Some(minor)) if (major, minor) >= OLDEST)
 }
 
-fn forget(file: &Path) -> Result<(), crate::instance::InstanceError> {
-    match std::fs::remove_file(file) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            let path = file.to_owned();
-            Err(crate::instance::InstanceError::File { action: "remove", path, source })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 async fn run(words: &[&str], folder: &Path) -> Result<Output, VagrantError> {
     vagrant(words, folder).output().await.map_err(VagrantError::Missing)
 }
@@ -254,21 +249,24 @@ mod tests {
 
     #[test]
     fn each_refusal_has_a_cure_of_its_own() {
-        let hint = |class: &str| {
+        let hint = |verb: &'static str, class: &str| {
             VagrantError::Refused {
-                verb: "status",
+                verb,
                 folder: "/w".to_owned(),
                 words: "no".to_owned(),
                 class: class.to_owned(),
             }
             .hint()
         };
-        assert!(hint("Vagrant::Errors::NoEnvironmentError").contains("a `Vagrantfile`"));
-        assert!(hint("Vagrant::Errors::ProviderNotFound").contains("plugin install"));
-        assert!(hint("Vagrant::Errors::ProviderNotFoundSuggestion").contains("plugin install"));
-        assert!(hint("Vagrant::Errors::NoDefaultProvider").contains("VirtualBox"));
-        assert!(hint("Vagrant::Errors::SSHNotReady").contains("`vagrant up` in `/w`"));
-        assert!(hint("").contains("`vagrant status` in `/w`"));
+        assert!(hint("status", "Vagrant::Errors::NoEnvironmentError").contains("a `Vagrantfile`"));
+        assert!(hint("status", "Vagrant::Errors::ProviderNotFound").contains("plugin install"));
+        assert!(
+            hint("status", "Vagrant::Errors::ProviderNotFoundSuggestion")
+                .contains("plugin install")
+        );
+        assert!(hint("status", "Vagrant::Errors::NoDefaultProvider").contains("VirtualBox"));
+        assert!(hint(WAY, "").contains("`vagrant up` in `/w`"));
+        assert!(hint("status", "").contains("`vagrant status` in `/w`"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 pub use event::{Event, LabSummary, Phase, StepPlace, StepSummary};
 pub use json::JsonRenderer;
 pub use member::{Member, MemberState};
-pub use terminal::{Terminal, TerminalRenderer, harmless, time};
+pub use terminal::{Terminal, TerminalRenderer, harmless, size, time};
 
 use crate::cli::Options;
 

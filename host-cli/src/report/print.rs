@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::json::JSON_VERSION;
 use super::{Event, Reporter, harmless, table};
 use crate::error::{Error, Exit, Hint};
+use crate::platform::Platform;
 use crate::ssh::Captured;
 
 /// Standard output could not be written.
@@ -79,13 +80,7 @@ pub fn command_line(as_json: bool, command: &[String]) -> Result<(), OutputError
     if as_json {
         return json("command", &command);
     }
-    let quoted = command.iter().map(|word| quote(word)).collect::<Vec<_>>();
-    text(&(quoted.join(" ") + "\n"))
-}
-
-/// Quotes a word for a POSIX shell; a word that can't be (it holds a NUL) is shown as it is.
-fn quote(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
+    text(&(Platform::HOST.typed(command) + "\n"))
 }
 
 /// Writes what was ended or removed, or `nothing` if that is nothing.

@@ -72,6 +72,12 @@ impl Hint for RunError {
                 Failure::Busy => {
                     "wait for the other one to end, or use another guest: `--name other`"
                 }
+                // Open vSwitch keeps its bridges over a reboot; the list of what a lab made does not.
+                Failure::Exists { ref what } if what.starts_with("bridge ") => {
+                    "Open vSwitch makes its bridges again after a reboot, also those of a lab that \
+                     the reboot cut short: if it is such a one, remove it in `netlab shell` with \
+                     `ovs-vsctl del-br`; else run the lab in another guest"
+                }
                 Failure::Exists { .. } => {
                     "it is not netlab's to touch: remove it yourself in `netlab shell`, or run the lab \
                      in another guest"

@@ -6,51 +6,26 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use russh::Preferred;
 use russh::client;
 use russh::keys::known_hosts::known_host_keys_path;
-use russh::keys::{Algorithm, PrivateKeyWithHashAlg, PublicKey, load_secret_key};
-use russh::{Preferred, cipher, kex};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKey, load_secret_key};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::channel::{Channel, Piece};
 use super::error::SshError;
+use super::greeting::greeted;
 use super::guard::{Guard, GuardError, Refused};
+use super::limit::{AGENT_LIMIT, AUTHENTICATION_LIMIT, BANNER_LIMIT, HANDSHAKE_LIMIT, within};
 use super::login::{Address, Login, OpenSsh, Pinned};
 use super::openssh::{self, Jump, Known, OpenSshError};
+use super::parameters::{frugal, usual};
 use super::root;
 use crate::provider::Endpoint;
 
-/// Deadline for the TCP connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Deadline for the server's first words. A guest under emulation on a busy laptop takes a second.
-const BANNER_LIMIT: Duration = Duration::from_secs(10);
-
 /// Time between two tries to hear them.
 const BANNER_RETRY: Duration = Duration::from_millis(50);
-
-/// Deadline for the key exchange: 0.2 s under emulation.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
-
-/// Deadline for the server's verdict on our key: 0.1 s under emulation.
-const AUTHENTICATION_LIMIT: Duration = Duration::from_secs(20);
-
-/// The same where an agent may ask its user to confirm, or to touch a key.
-const AGENT_LIMIT: Duration = Duration::from_secs(60);
-
-/// Silence after which the server is asked whether it is still there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Questions without an answer after which the connection is given up, 20 s with the interval: a
-/// network may falter, and a host that is busy with its disk may keep a guest waiting for 6 s. That
-/// QEMU has ended shows at once.
-const KEEPALIVE_MOST: usize = 9;
-
-/// Bytes that the guest may send before it waits for us: large, since every wait costs a round
-/// trip through an emulated network card.
-const WINDOW_BYTES: u32 = 4 << 20;
 
 /// Port for which `known_hosts` has names without brackets.
 const PLAIN_PORT: u16 = 22;
@@ -282,60 +257,6 @@ impl Connection {
     }
 }
 
-/// What is common to all connections.
-fn usual() -> client::Config {
-    client::Config {
-        window_size: WINDOW_BYTES,
-        keepalive_interval: Some(KEEPALIVE_INTERVAL),
-        keepalive_max: KEEPALIVE_MOST,
-        nodelay: true,
-        ..client::Config::default()
-    }
-}
-
-/// What is cheap under emulation: Curve25519 and Ed25519 take the fewest instructions, and ChaCha20
-/// with Poly1305 was no slower there than AES with a MAC of its own.
-fn frugal() -> client::Config {
-    client::Config {
-        preferred: Preferred {
-            kex: Cow::Borrowed(&[
-                kex::CURVE25519,
-                kex::CURVE25519_PRE_RFC_8731,
-                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-            ]),
-            key: Cow::Borrowed(&[Algorithm::Ed25519]),
-            cipher: Cow::Borrowed(&[cipher::CHACHA20_POLY1305, cipher::AES_256_CTR]),
-            ..Preferred::DEFAULT
-        },
-        ..usual()
-    }
-}
-
-/// Connects and waits until the other side shows that it is there.
-async fn greeted(address: &Address) -> Result<TcpStream, SshError> {
-    let unreachable = |cause| SshError::Unreachable { address: address.clone(), cause };
-    let connect = TcpStream::connect((address.host.as_str(), address.port));
-    let stream = within(CONNECT_LIMIT, "connecting", address, connect).await?;
-    let stream = stream.map_err(unreachable)?;
-    // Small packets go at once: the handshake is a dialogue.
-    stream.set_nodelay(true).map_err(unreachable)?;
-    wait_for_banner(&stream, address).await?;
-    Ok(stream)
-}
-
-/// Waits for the server's first bytes without taking them: with QEMU's forwarding, an accepted
-/// connection proves nothing.
-async fn wait_for_banner(stream: &TcpStream, address: &Address) -> Result<(), SshError> {
-    let no_banner = |problem: String| SshError::NoBanner { address: address.clone(), problem };
-    let mut first = [0; 4];
-    match timeout(BANNER_LIMIT, stream.peek(&mut first)).await {
-        Ok(Ok(0)) => Err(no_banner("it was closed at once".to_owned())),
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(cause)) => Err(no_banner(cause.to_string())),
-        Err(_) => Err(no_banner(format!("silence for {} s", BANNER_LIMIT.as_secs()))),
-    }
-}
-
 /// Logs in with a key of the instance's own.
 async fn log_in(
     handle: &mut client::Handle<Guard>,
@@ -362,16 +283,6 @@ fn pinned_key(pinned: &Pinned) -> Result<PublicKey, SshError> {
     let keys = known_host_keys_path(alias, PLAIN_PORT, path).unwrap_or_default();
     let first = keys.into_iter().next().map(|(_line, key)| key);
     first.ok_or_else(|| SshError::NotPinned { path: path.clone(), alias: alias.clone() })
-}
-
-async fn within<T>(
-    limit: Duration,
-    phase: &'static str,
-    address: &Address,
-    work: impl Future<Output = T>,
-) -> Result<T, SshError> {
-    let late = |_| SshError::TooSlow { phase, address: address.clone(), limit };
-    timeout(limit, work).await.map_err(late)
 }
 
 /// What the [`Guard`] of a connection tells.

@@ -50,12 +50,6 @@ impl Netlab {
         self.home.path()
     }
 
-    /// The folder of packages and images.
-    pub fn cache(&self) -> String {
-        let cache = self.variables.iter().rfind(|(name, _)| name == "NETLAB_CACHE");
-        cache.expect("`new` sets it").1.clone()
-    }
-
     /// Writes a lab file into the home and returns its path.
     #[track_caller]
     pub fn lab(&self, name: &str, text: &str) -> PathBuf {

@@ -19,7 +19,7 @@ use crate::lock::LockedPackage;
 
 pub use error::BundleError;
 pub use read::Bundle;
-pub use write::{BundleSummary, write};
+pub use write::{BundleSummary, must_be_free, write};
 
 /// The form of the bundle that this version writes and reads.
 pub const BUNDLE_FORMAT: u32 = 1;

@@ -51,7 +51,7 @@ impl Bundle {
             return Err(not());
         }
         let mut archive = Archive::new(BufReader::new(file));
-        let mut entries = archive.entries().map_err(|_| not())?;
+        let mut entries = plain(&mut archive).map_err(|_| not())?;
         let Some(Ok(mut first)) = entries.next() else { return Err(not()) };
         let (size, start) = (first.size(), first.raw_header_position());
         if first.path_bytes() != MANIFEST_NAME.as_bytes() || size > MAX_MANIFEST_BYTES {
@@ -193,7 +193,7 @@ impl Bundle {
         let mut archive = Archive::new(BufReader::with_capacity(BLOCK_BYTES, file));
         let mut before = MANIFEST_NAME.to_owned();
         let damaged = |after: &str, error| broken(&self.path, &format!("behind {after}"), error);
-        let entries: Entries<'_, _> = archive.entries().map_err(|error| damaged(&before, error))?;
+        let entries = plain(&mut archive).map_err(|error| damaged(&before, error))?;
         for entry in entries.skip(1) {
             let mut entry = entry.map_err(|error| damaged(&before, error))?;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -223,6 +223,12 @@ impl Bundle {
     fn altered(&self, entry: &str) -> BundleError {
         BundleError::Altered { path: self.path.clone(), entry: entry.to_owned() }
     }
+}
+
+/// Returns an archive's entries as they stand in it. Headers for long names and the like, which no
+/// bundle has, are entries like any other: else the archive would say how much of them to hold in memory.
+fn plain<R: Read>(archive: &mut Archive<R>) -> io::Result<Entries<'_, R>> {
+    archive.entries().map(|entries| entries.raw(true))
 }
 
 /// Whether a file begins like a bundle.

@@ -129,6 +129,18 @@ fn made_of(manifest: &Manifest, entries: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+/// A bundle with a header for a long name, of which a reader would hold as much as it says.
+fn long_name(manifest: &Manifest) -> Vec<u8> {
+    let mut bundle = made_of(manifest, &[("labs/0.md", b"name")]);
+    let header = bundle.len() - 4 * 512;
+    bundle[header + 156] = b'L';
+    let mut changed = tar::Header::new_gnu();
+    changed.as_mut_bytes().copy_from_slice(&bundle[header..header + 512]);
+    changed.set_cksum();
+    bundle[header..header + 512].copy_from_slice(changed.as_bytes());
+    bundle
+}
+
 #[test]
 fn what_is_written_comes_back_and_is_the_same_each_time() {
     let world = World::new();
@@ -209,6 +221,10 @@ fn what_is_no_bundle_or_not_for_this_netlab_is_named() {
         (
             with("debs/../../x.deb", b""),
             "the bundle `B` has an entry `debs/../../x.deb`, which belongs into no bundle",
+        ),
+        (
+            long_name(&manifest),
+            "the bundle `B` has an entry `labs/0.md`, which belongs into no bundle",
         ),
     ];
     for (bytes, expected) in rows {

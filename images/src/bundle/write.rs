@@ -1,7 +1,7 @@
 //! Writes a bundle. Equal locks and labs give equal bytes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -35,8 +35,8 @@ pub struct BundleSummary {
 /// Writes a bundle of packages that are all in the cache's `folder`, and of labs, each an id and a
 /// text.
 ///
-/// It is written beside its place and renamed; a bundle that is there is replaced, any other file is
-/// not.
+/// It is written beside its place and renamed. What is there is replaced, so [`must_be_free`] is asked
+/// first.
 ///
 /// # Errors
 /// [`BundleError`]; a package that can't be read; the user's wish to stop.
@@ -48,7 +48,6 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<BundleSummary, Error> {
     let writing = |source| BundleError::writing(output, source);
-    must_be_free(output)?;
     // A package for all architectures is in several locks.
     let packages: BTreeMap<&str, &LockedPackage> = images
         .iter()
@@ -74,9 +73,11 @@ pub fn write(
     for package in packages.values() {
         keep_going(progress, "writing the bundle")?;
         let path = folder.join(package.file_name());
-        let file = File::open(&path).map_err(|source| file_error("read", &path, source))?;
+        // Read whole, so that a package that can't be read is told apart from a bundle that can't be
+        // written.
+        let bytes = fs::read(&path).map_err(|source| file_error("read", &path, source))?;
         let name = package_name(package);
-        append(&mut archive, &name, package.size, file).map_err(writing)?;
+        append(&mut archive, &name, bytes.len() as u64, bytes.as_slice()).map_err(writing)?;
     }
     let (bytes, sha256) = archive.into_inner().and_then(Digested::finish).map_err(writing)?;
     beside.as_file().sync_all().map_err(writing)?;
@@ -86,7 +87,10 @@ pub fn write(
 }
 
 /// Refuses to write over a file that is no bundle: a lab's name may have been typed in its place.
-fn must_be_free(output: &Path) -> Result<(), BundleError> {
+///
+/// # Errors
+/// [`BundleError::Taken`], or a file that can't be looked at.
+pub fn must_be_free(output: &Path) -> Result<(), BundleError> {
     match begins_like_one(output) {
         Ok(true) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -31,6 +31,8 @@ impl Store {
         output: &Path,
         progress: &dyn Progress,
     ) -> Result<BundleSummary, Error> {
+        // Before anything is downloaded for it.
+        bundle::must_be_free(output)?;
         // Init is no part of a bundle, only of the image's key.
         let inputs = images.iter().map(|options| Inputs::new(options, b""));
         let inputs: Vec<Inputs> = inputs.collect::<Result<_, _>>()?;

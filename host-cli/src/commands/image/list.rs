@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::commands::checkpoint::{age, size};
+use crate::commands::checkpoint::age;
 use crate::context::Context;
 use crate::error::Error;
-use crate::report::print;
+use crate::report::{print, size};
 use crate::stock::{self, Item, Kind, State};
 
 /// One thing in stock, as `--json` shows it.

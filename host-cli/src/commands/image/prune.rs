@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::list::Row;
-use crate::commands::checkpoint::size;
 use crate::context::Context;
 use crate::error::Error;
 use crate::provider;
-use crate::report::{Event, print};
+use crate::report::{Event, print, size};
 use crate::stock;
 
 /// What was removed, as `--json` shows it.

@@ -99,13 +99,35 @@ pub enum Problem {
 
 impl Problem {
     /// What the user can do about it.
-    pub fn cure(&self) -> &'static str {
+    pub fn cure(&self, accelerator: Accelerator) -> &'static str {
         match self {
-            Self::Missing { .. } => {
-                "turn virtualization on in the firmware and the host system, and take a QEMU that \
-                 was built with it"
-            }
-            Self::NoPermission { .. } => "`sudo usermod -aG kvm $USER`, then log out and in again",
+            Self::Missing { .. } => match accelerator {
+                Accelerator::Kvm | Accelerator::Tcg => {
+                    "turn virtualization on in the firmware and the host system, and take a QEMU \
+                     that was built with it"
+                }
+                Accelerator::Hvf => {
+                    "take a QEMU that was built with it, as Homebrew's is; a macOS that is itself a \
+                     virtual machine may have none"
+                }
+                // Microsoft's own name for the feature.
+                Accelerator::Whpx => {
+                    "turn virtualization on in the firmware, type `Enable-WindowsOptionalFeature \
+                     -Online -FeatureName HypervisorPlatform` in an administrator's PowerShell, and \
+                     restart Windows"
+                }
+            },
+            Self::NoPermission { .. } => match accelerator {
+                Accelerator::Kvm | Accelerator::Tcg => {
+                    "`sudo usermod -aG kvm $USER`, then log out and in again"
+                }
+                // QEMU signs itself so when it is built (its accel/hvf/entitlements.plist).
+                Accelerator::Hvf => {
+                    "take a QEMU that is signed with the entitlement \
+                     `com.apple.security.hypervisor`, as Homebrew's is"
+                }
+                Accelerator::Whpx => "ask this computer's administrator for the right to use it",
+            },
             Self::QemuTooOld { .. } => "install a newer QEMU",
             Self::Foreign { .. } => "leave out `--arch`, or leave the guest to TCG",
             Self::Aborted { .. }
@@ -181,6 +203,8 @@ impl Outcome {
             "invalid accelerator",
             "No accelerator found",
             "No such device",
+            // WHPX where Windows has no such feature, or has it turned off.
+            "Could not load library",
             "not supported by this host",
             "HV_UNSUPPORTED",
         ]) {

@@ -349,9 +349,10 @@ impl Hint for QemuError {
                 "run `{} --version` yourself, reinstall QEMU, or name another with `--qemu`",
                 path.display()
             ),
-            Self::AcceleratorFails { problem, .. } => {
-                format!("{}; or leave out `--accel`, or take `--accel tcg`", problem.cure())
-            }
+            Self::AcceleratorFails { accelerator, problem } => format!(
+                "{}; or leave out `--accel`, or take `--accel tcg`",
+                problem.cure(*accelerator)
+            ),
             Self::Memory { .. } => {
                 "close some programs, or end other guests with `netlab down --all`".to_owned()
             }

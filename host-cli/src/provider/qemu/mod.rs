@@ -397,6 +397,25 @@ impl Emulator for QemuProvider {
         self.rehearse(&qemu, reporter).await
     }
 
+    async fn wake(&self, reporter: &Reporter) -> Result<(), Error> {
+        // A named pipe has had its one client.
+        if Platform::HOST.channel_kind() == ChannelKind::NamedPipe {
+            return Ok(());
+        }
+        match InstanceLock::acquire(&self.paths, Patience::UpTo(STATUS_WAITS)).await {
+            Ok(_lock) => {
+                if let Err(error) = self.set_clock(reporter).await {
+                    let text = format!("the guest's clock was not set: {error}");
+                    reporter.emit(Event::Note { text });
+                }
+                Ok(())
+            }
+            // Whoever attaches to the guest or starts it sets it.
+            Err(crate::instance::InstanceError::Busy(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {
         self.save_guest(wanted, reporter).await
     }

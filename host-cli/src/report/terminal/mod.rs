@@ -25,7 +25,7 @@ use self::progress::Progress;
 use self::step::StepView;
 use self::summary::FailedStep;
 pub use self::surroundings::Terminal;
-pub use self::units::time;
+pub use self::units::{size, time};
 use super::{Event, LabSummary, Renderer, StepPlace, StepSummary, diagram};
 use crate::instance::Name;
 use crate::provider::Tier;

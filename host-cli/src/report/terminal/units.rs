@@ -14,7 +14,7 @@ pub fn time(duration: Duration) -> String {
 }
 
 /// Writes a size in units of 1000, as download pages do: `812 kB`, `38.2 MB`.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1000 => format!("{bytes} B"),
         1000..999_500 => format!("{} kB", (bytes + 500) / 1000),

@@ -31,6 +31,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_clone_that_never_answers_falls_to_the_next_tier", tiers::never_answers),
     ("two_clones_share_no_identity", fresh::no_identity_is_shared),
     ("a_clones_clock_is_the_hosts_and_never_goes_back", fresh::clock),
+    ("a_guest_that_slept_has_the_hosts_time_with_the_next_command", fresh::sleep),
     ("no_key_is_left_in_a_template", secrets::no_key_is_left),
 ];
 

@@ -41,6 +41,10 @@ fn each_way_to_fail_is_told_from_the_others() {
             outcome(exited, "-accel hvf: invalid accelerator hvf", ""),
             "it is not there: -accel hvf: invalid accelerator hvf",
         ),
+        (
+            outcome(exited, "Could not load library WinHvPlatform.dll.", ""),
+            "it is not there: Could not load library WinHvPlatform.dll.",
+        ),
         (outcome(aborted, "", ""), "QEMU gave up: signal: 6 (SIGABRT) (core dumped)"),
         (
             outcome(Some("exit status: 0"), "", "Kernel panic - not syncing: no timer\n"),
@@ -50,6 +54,22 @@ fn each_way_to_fail_is_told_from_the_others() {
     for (outcome, words) in rows {
         let Verdict::Fails { problem } = outcome.verdict() else { panic!("it works: {words}") };
         assert_eq!(problem.to_string(), words);
+    }
+}
+
+#[test]
+fn what_is_missing_is_cured_where_it_is_missing() {
+    use Accelerator::{Hvf, Kvm, Tcg, Whpx};
+    let missing = Problem::Missing { said: String::new() };
+    let denied = Problem::NoPermission { said: String::new() };
+    for (accelerator, there, allowed) in [
+        (Kvm, "in the firmware and the host system", "usermod -aG kvm"),
+        (Tcg, "in the firmware and the host system", "usermod -aG kvm"),
+        (Hvf, "Homebrew's", "`com.apple.security.hypervisor`"),
+        (Whpx, "-FeatureName HypervisorPlatform`", "administrator"),
+    ] {
+        assert!(missing.cure(accelerator).contains(there), "{accelerator}");
+        assert!(denied.cure(accelerator).contains(allowed), "{accelerator}");
     }
 }
 
