@@ -17,6 +17,7 @@ mod commands;
 mod context;
 mod doctor;
 mod error;
+mod finding;
 mod fresh;
 mod group;
 mod guest;

@@ -2,9 +2,11 @@
 //! events over one SSH channel.
 
 pub mod binary;
+mod clear;
 mod error;
 mod session;
 mod ship;
 
+pub use clear::clear;
 pub use session::Session;
 pub use ship::remove;

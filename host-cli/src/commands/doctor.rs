@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::doctor::{Doctor, Finding, State, offer};
+use crate::doctor::{Doctor, offer};
 use crate::error::{Error, Exit};
+use crate::finding::{Finding, State};
 use crate::image::{ImageError, ImageSource};
 use crate::provider;
 use crate::provider::qemu::{Artifacts, QemuOptions};

@@ -12,7 +12,7 @@ use crate::instance::LabLock;
 use crate::provider::checkpoint::Forget;
 use crate::provider::{Expendable, Tier};
 use crate::report::{print, time};
-use crate::{fresh, group, guest};
+use crate::{agent, fresh, group, guest};
 
 /// Swap the guest for a fresh one
 ///
@@ -75,7 +75,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         }
         None => {
             let mut guest = context.cancel.guard(Guest::attach(context)).await?;
-            Some(crate::run::reset(&mut guest.session, &context.cancel).await?)
+            Some(context.cancel.guard(agent::clear(&mut guest.session)).await?)
         }
     };
     // Their lab is gone.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Hint};
+use crate::finding::{Finding, State};
 use crate::instance::{Home, InstanceError, InstancePaths, Name};
 use crate::platform::{Accelerator, Architecture, Platform};
 use crate::provider::Tier;
@@ -22,30 +23,6 @@ use crate::report::Reporter;
 /// Disk space for the packages, the image and the space to build it in, in MiB: 77 of downloads,
 /// 125 of image, and the same once more while it is built.
 const IMAGE_DISK_MIB: u64 = 400;
-
-/// How something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// As it should be.
-    Good,
-    /// A guest runs without it, only slower or later.
-    Warning,
-    /// No guest runs like this.
-    Bad,
-}
-
-/// One row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What was looked at.
-    pub what: String,
-    /// How it is.
-    pub state: State,
-    /// What was seen.
-    pub detail: String,
-    /// What the user does about it; `None` if there is nothing to do.
-    pub cure: Option<String>,
-}
 
 /// Looks for an image without building one: `Ok(None)` if there is none, an error if it is broken.
 pub type ImageState = Arc<dyn Fn() -> Result<Option<Artifacts>, Error> + Send + Sync>;

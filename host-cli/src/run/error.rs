@@ -31,12 +31,6 @@ pub enum RunError {
         /// Id of the lab.
         lab: String,
     },
-    /// Something of a lab is still there.
-    #[error("could not clear away: {}", errors.join("; "))]
-    Left {
-        /// What, and why, in words.
-        errors: Vec<String>,
-    },
     /// The guest did not answer.
     #[error("the guest did not {doing} within {within:?}")]
     Silent {
@@ -95,9 +89,6 @@ impl Hint for RunError {
             Self::Stands { .. } => {
                 "look at it with `netlab shell`; `--reset` clears it away".to_owned()
             }
-            Self::Left { .. } => {
-                "see what holds it with `netlab shell`, then try again: the rest is gone".to_owned()
-            }
             Self::Silent { .. } => start_anew.to_owned(),
             Self::NoSuchStep { steps, .. } => {
                 format!("give `--from` a number from 1 to {steps}, or leave it out")
@@ -116,7 +107,6 @@ impl Hint for RunError {
             Self::Refused { .. }
             | Self::Failed { .. }
             | Self::Stands { .. }
-            | Self::Left { .. }
             | Self::Silent { .. } => Exit::GuestDown,
             Self::Unsaved { .. } => Exit::HostLacks,
             Self::NoSuchStep { .. } => Exit::Usage,

@@ -2,7 +2,7 @@
 //! it. The agent knows nothing of pace; a renderer knows nothing of sessions.
 
 mod back;
-mod clear;
+mod close;
 mod error;
 mod history;
 mod pace;
@@ -17,18 +17,17 @@ use std::time::{Duration, Instant};
 use netlab_protocol::{Event as GuestEvent, Plan, Request, Topology};
 use tokio::time::timeout;
 
-pub use clear::reset;
 pub use error::RunError;
 pub use history::History;
 pub use pace::{Pace, Paced, Straight};
 pub use places::check_start;
 
-use clear::{clear, close};
+use close::close;
 use pace::Choice;
 use places::places;
 use tally::Tally;
 
-use crate::agent::Session;
+use crate::agent::{self, Session};
 use crate::cancel::{Cancel, Interrupted};
 use crate::error::Error;
 use crate::lab::Lab;
@@ -120,7 +119,7 @@ impl<'a> Run<'a> {
                 return Err(RunError::Stands { lab: left }.into());
             }
             run.note(format!("clearing away what lab `{left}` left in the guest"));
-            reset(&mut run.session, cancel).await?;
+            cancel.guard(agent::clear(&mut run.session)).await?;
         }
         run.take_guest().await?;
         Ok(run)
@@ -292,7 +291,11 @@ impl<'a> Run<'a> {
     async fn break_off(&mut self) -> Result<(), Error> {
         let (session, reporter, attached) = (&mut self.session, self.reporter, self.attached);
         let ended = async {
-            if attached { close(session, false, reporter).await } else { clear(session).await }
+            if attached {
+                close(session, false, reporter).await
+            } else {
+                Ok(agent::clear(session).await?)
+            }
         };
         match timeout(BREAK_OFF_LIMIT, ended).await {
             Ok(closed) => closed.map(drop),

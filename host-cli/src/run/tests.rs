@@ -395,21 +395,6 @@ async fn an_interruption_on_the_way_back_leaves_no_held_lab() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_cleared_away_is_an_error() {
-    let mut guest = guest(&Log::default(), None);
-    guest.answers = Some(Arc::new(|_| {
-        let removed = vec!["namespace `red`".to_owned()];
-        let errors = vec!["bridge `ovs1`: the switch is gone".to_owned()];
-        vec![GuestEvent::Closed { removed, errors }]
-    }));
-    let connection = connect(&guest).await.unwrap();
-    let mut session = Session::open(&connection, Architecture::HOST).await.unwrap();
-    let (_canceller, cancel) = Canceller::new();
-    let error = reset(&mut session, &cancel).await.unwrap_err();
-    assert_eq!(error.to_string(), "could not clear away: bridge `ovs1`: the switch is gone");
-}
-
-#[tokio::test]
 async fn a_lab_that_somebody_kept_goes_only_if_it_may() {
     let kept = || Trial { kept: Some("other".to_owned()), ..Trial::default() };
     let (log, outcome) = Trial { left_may_go: false, ..kept() }.outcome().await;

@@ -3,8 +3,8 @@
 use super::SshProvider;
 use super::packages::{Family, cure};
 use super::survey::{Survey, Switch};
-use crate::doctor::{Finding, State};
 use crate::error::{Error, Hint as _};
+use crate::finding::{Finding, State};
 
 impl SshProvider {
     /// Examines the machine and changes nothing there.

@@ -22,7 +22,6 @@ use crate::error::Error;
 use crate::instance::{InstanceLock, InstancePaths, Name, Patience, replace_file};
 use crate::platform::Architecture;
 use crate::report::{Event, Phase, Reporter};
-use crate::run;
 use crate::ssh::{self, Connection, Login, OpenSsh};
 
 pub use error::LentError;
@@ -108,7 +107,7 @@ impl SshProvider {
         let endpoint = self.endpoint(true).await?;
         let connection = Connection::open(&endpoint).await?;
         let mut session = Session::open(&connection, endpoint.architecture).await?;
-        let mut removed = run::reset(&mut session, &self.cancel).await?;
+        let mut removed = self.cancel.guard(agent::clear(&mut session)).await?;
         session.end().await?;
         agent::remove(&connection).await?;
         removed.push(format!("the agent on `{}`", self.target.host));
