@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use crate::Body;
 use crate::support::Netlab;
+use crate::templates::disk::Disk;
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("what_was_broken_since_a_checkpoint_is_there_again", what_was_broken_is_there_again),
     ("a_checkpoint_outlives_its_guest_until_down_purge", outlives_its_guest),
     ("a_bad_checkpoint_is_refused_by_name_and_the_guest_stays_up", bad_ones_are_refused),
+    ("a_disk_too_small_for_a_checkpoint_is_survived", disk_too_small),
 ];
 
 /// A guest in a home of its own, with what `back` has to bring back.
@@ -139,5 +141,33 @@ fn bad_ones_are_refused(_: &Netlab) {
 
     write(&about, text.as_bytes());
     netlab.run(["back", "one"]).exit(0);
+    netlab.run(["down", "--all", "--purge"]).exit(0);
+}
+
+fn disk_too_small(_: &Netlab) {
+    let netlab = guest();
+    let folder = netlab.home().join("checkpoints");
+    fs::create_dir_all(&folder).expect("a folder");
+    let Some(_disk) = Disk::mount(folder.clone(), 160) else { return };
+    let is_empty = || {
+        let guests = folder.join("default");
+        !guests.exists() || fs::read_dir(&guests).expect("a folder").next().is_none()
+    };
+    netlab.run(["checkpoint", "fits"]).exit(0);
+    netlab.run(["checkpoint", "--remove", "fits"]).exit(0);
+
+    // Noise can't be packed: with room to begin with, the disk fills while it is written.
+    netlab.inside("head -c 180000000 /dev/urandom > /dev/shm/noise");
+    let full = ["can't write", "free some space on the disk of", "try:"];
+    netlab.run(["checkpoint", "noise"]).exit(3).complains(&full);
+    assert!(is_empty());
+    assert_eq!(netlab.inside("stat -c %s /dev/shm/noise"), "180000000\n", "the guest runs on");
+
+    let path = folder.join("filler");
+    let filler = fs::File::create(&path).expect("a file");
+    nix::fcntl::posix_fallocate(&filler, 0, 100 << 20).expect("room");
+    netlab.run(["checkpoint", "none"]).exit(3).complains(&["128 MiB must be free", "try:"]);
+    assert!(is_empty());
+    fs::remove_file(path).expect("the file");
     netlab.run(["down", "--all", "--purge"]).exit(0);
 }
