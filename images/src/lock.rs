@@ -163,9 +163,7 @@ impl Lock {
         let lock: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         for package in &lock.packages {
             // The digest becomes a file name, the path part of an address.
-            let hexadecimal =
-                package.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if package.sha256.len() != 64 || !hexadecimal {
+            if !is_sha256(&package.sha256) {
                 return Err(malformed(format!("`{}` has no SHA-256", package.name)));
             }
         }
@@ -193,6 +191,11 @@ impl Lock {
     pub fn digest(&self) -> Result<blake3::Hash, LockError> {
         Ok(blake3::hash(self.text()?.as_bytes()))
     }
+}
+
+/// Whether a text is a SHA-256 as a lock writes it: 64 lower-case hexadecimal digits.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::arch::Arch;
 use crate::error::Error;
-use crate::lock::LockedPackage;
+use crate::lock::{LockedPackage, is_sha256};
 use crate::progress::Progress;
 use crate::store::{file_error, keep_going};
 
@@ -213,10 +213,7 @@ impl Bundle {
     /// Whether a bundle with such a manifest has an entry of this name.
     fn may_have(&self, name: &str) -> bool {
         let digest = name.strip_prefix("debs/").and_then(|name| name.strip_suffix(".deb"));
-        let is_digest = |text: &str| {
-            text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        digest.is_some_and(is_digest)
+        digest.is_some_and(is_sha256)
             || (0..self.manifest.labs.len()).any(|index| lab_name(index) == name)
     }
 
