@@ -90,7 +90,7 @@ pub struct Options {
 pub enum Verb {
     /// Start the guest, or find it running
     Up(commands::up::Args),
-    /// End the guest, or a group of them, and remove everything of it
+    /// End the guest, or a group of them, and remove all of it but its checkpoints
     Down(commands::down::Args),
     /// Show the guests and what runs in them
     Status(commands::status::Args),

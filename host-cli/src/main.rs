@@ -99,11 +99,12 @@ async fn run(cli: Cli, reporter: &Reporter) -> Exit {
                 context.reporter.finish().map_err(print::OutputError::from)?;
                 Ok(Exit::Good)
             }
-            // Whoever went away has interrupted it, and there is nothing wrong with that.
-            Err(error) if error.exit() == Exit::Interrupted => {
-                context.reporter.finish().map_err(print::OutputError::from)?;
-                Err(error)
-            }
+            // Whoever has gone away knows that they did, and the exit code tells everybody else that
+            // the lab has no verdict.
+            Err(error) if error.exit() == Exit::Interrupted => match context.reporter.finish() {
+                Ok(()) => Err(error),
+                Err(_) => Ok(Exit::Interrupted),
+            },
             other => other,
         }
     };

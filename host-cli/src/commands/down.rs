@@ -9,7 +9,7 @@ use crate::provider::checkpoint::Forget;
 use crate::report::{Event, print};
 use crate::{group, provider};
 
-/// End the guest, or a group of them, and remove everything of it
+/// End the guest, or a group of them, and remove all of it but its checkpoints
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End every instance
