@@ -64,9 +64,7 @@ impl Doctor<'_> {
                     if trial.verdict == Verdict::Works {
                         best = best.or(Some(accelerator));
                     } else {
-                        let flaws = flaws::known(Platform::HOST, Architecture::HOST, qemu.version);
-                        let flaws = flaws.filter(|flaw| flaw.accelerator == accelerator);
-                        findings.extend(flaws.map(|flaw| flaw_row(qemu.version, flaw)));
+                        findings.extend(flaw_rows(qemu.version, Some(accelerator)));
                     }
                 }
                 let accelerator = best.unwrap_or(Accelerator::Tcg);
@@ -78,8 +76,7 @@ impl Doctor<'_> {
                 }
             }
             (Ok(qemu), _) => {
-                let flaws = flaws::known(Platform::HOST, Architecture::HOST, qemu.version);
-                findings.extend(flaws.map(|flaw| flaw_row(qemu.version, flaw)));
+                findings.extend(flaw_rows(qemu.version, None));
                 findings.push(untried_row());
             }
             (Err(_), _) => findings.push(untried_row()),
@@ -110,6 +107,13 @@ fn qemu_row(qemu: &Result<Qemu, QemuError>) -> Finding {
         }
         Err(error) => row("QEMU", State::Bad, error.to_string(), Some(error.hint())),
     }
+}
+
+/// What is known to be bad about a QEMU on this host: with one accelerator, or with any.
+fn flaw_rows(version: Version, with: Option<Accelerator>) -> impl Iterator<Item = Finding> {
+    flaws::known(Platform::HOST, Architecture::HOST, version)
+        .filter(move |flaw| with.is_none_or(|accelerator| flaw.accelerator == accelerator))
+        .map(move |flaw| flaw_row(version, flaw))
 }
 
 fn flaw_row(version: Version, flaw: &Flaw) -> Finding {
