@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use netlab_fault::{self as fault, Moment, Way};
 use netlab_protocol::{Event as GuestEvent, Request};
 
 use crate::agent::Session;
@@ -182,8 +183,18 @@ pub async fn connect(
     }
     let connection = Connection::for_agent(endpoint).await?;
     done(Phase::Ssh);
+    reach(endpoint, Moment::Connected);
     reporter.emit(Event::PhaseStarted { phase: Phase::Agent });
     let session = Session::open(&connection, endpoint.architecture).await?;
     done(Phase::Agent);
+    reach(endpoint, Moment::Hello);
     Ok(session)
+}
+
+/// The fault points of a guest that has just been started.
+fn reach(endpoint: &Endpoint, moment: Moment) {
+    let Some(tier) = endpoint.tier.filter(|_| !endpoint.attached) else { return };
+    let is_template = endpoint.name == Name::workshop().as_str();
+    let way = if is_template { Way::Template } else { tier.into() };
+    fault::reach(fault::Phase::Start(way, moment));
 }

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use netlab_fault as fault;
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -149,8 +150,12 @@ impl Store {
         if is_intact(&image, progress)? {
             return Ok(image);
         }
-        self.remove_unfinished()?;
+        if self.remove_unfinished()? {
+            let text = "cleared away a half-built image that an earlier netlab had left";
+            progress.event(ProgressEvent::Note(text.to_owned()));
+        }
         let fresh = self.build_beside(&inputs, options, init, progress)?;
+        fault::reach(fault::Phase::ImageWritten);
         if image.dir.exists() {
             fs::remove_dir_all(&image.dir)
                 .map_err(|source| file_error("remove", &image.dir, source))?;
@@ -208,6 +213,7 @@ impl Store {
         let mirrors = Mirrors::new(options.mirror.as_deref(), &inputs.lock.snapshot);
         let downloads = Downloads { folder: &self.packages, mirrors: &mirrors };
         self.bring(inputs, options, &downloads, progress)?;
+        fault::reach(fault::Phase::ImageDownloaded);
         let outputs = build::build(inputs, init, &downloads, progress)?;
         keep_going(progress, "writing the image")?;
         progress.event(ProgressEvent::Stage("write"));
@@ -248,17 +254,20 @@ impl Store {
         }
     }
 
-    /// Removes what crashed builds left; the lock is held, so none of them is running.
-    fn remove_unfinished(&self) -> Result<(), StoreError> {
+    /// Removes what crashed builds left, and says whether there was something; the lock is held, so
+    /// none of them is running.
+    fn remove_unfinished(&self) -> Result<bool, StoreError> {
+        let mut found = false;
         let reading = |source| file_error("read", &self.images, source);
         for entry in fs::read_dir(&self.images).map_err(reading)? {
             let entry = entry.map_err(reading)?;
             if entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX) {
                 let path = entry.path();
                 fs::remove_dir_all(&path).map_err(|source| file_error("remove", &path, source))?;
+                found = true;
             }
         }
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -292,6 +301,7 @@ fn write_outputs(folder: &Path, outputs: &Outputs) -> Result<(), StoreError> {
         let path = folder.join(name);
         let written = File::create(&path).and_then(|mut file| file.write_all(bytes));
         written.map_err(|source| file_error("write", &path, source))?;
+        fault::reach(fault::Phase::ImageWriting);
     }
     Ok(())
 }

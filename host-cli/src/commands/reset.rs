@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use netlab_fault as fault;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -78,6 +79,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
             Some(context.cancel.guard(agent::clear(&mut guest.session)).await?)
         }
     };
+    fault::reach(fault::Phase::ResetDone);
     // Their lab is gone.
     if let Some(emulator) = context.provider()?.machine().emulator() {
         emulator.forget(&Forget::Steps).await?;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use netlab_fault as fault;
 use tokio::time::Instant;
 
 use super::{InstanceError, InstancePaths, Name};
@@ -93,6 +94,7 @@ impl InstanceLock {
             };
             removed.map_err(failed)?;
         }
+        fault::reach(fault::Phase::DownHalf);
         fs::remove_file(paths.lock()).map_err(failed)?;
         drop(file);
         match fs::remove_dir(folder) {

@@ -54,6 +54,16 @@ impl Tier {
     }
 }
 
+impl From<Tier> for netlab_fault::Way {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Clone => Self::Clone,
+            Tier::Restore => Self::Restore,
+            Tier::Cold => Self::Cold,
+        }
+    }
+}
+
 /// How to reach a guest that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {

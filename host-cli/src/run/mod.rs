@@ -14,6 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use netlab_fault as fault;
 use netlab_protocol::{Event as GuestEvent, Plan, Request, Topology};
 use tokio::time::timeout;
 
@@ -122,6 +123,7 @@ impl<'a> Run<'a> {
             cancel.guard(agent::clear(&mut run.session)).await?;
         }
         run.take_guest().await?;
+        fault::reach(fault::Phase::DemoOpened);
         Ok(run)
     }
 
@@ -162,6 +164,7 @@ impl<'a> Run<'a> {
             }
             other => other?,
         };
+        fault::reach(fault::Phase::DemoClosing);
         let topology = self.topology().await?;
         let passed = tally.passed();
         // What failed is left as it is for the learner to look at.
@@ -254,6 +257,7 @@ impl<'a> Run<'a> {
         }
         self.saved = None;
         self.session.send(&Request::Step { index: place.index }).await?;
+        fault::reach(fault::Phase::DemoStep);
         tally.begin();
         loop {
             let event = self.cancel.guard(self.session.next()).await?;

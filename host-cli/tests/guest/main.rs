@@ -17,6 +17,7 @@ mod arm64;
 mod bundle;
 mod checkpoints;
 mod connection;
+mod crashes;
 mod custom_labs;
 mod demos;
 mod faults;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 14] = [
+    let groups: [(&str, &[(&str, Body)]); 15] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
         ("templates", templates::TRIALS),
+        ("crashes", crashes::TRIALS),
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
     if !arguments.list {
         netlab.run(["down", "--all"]).exit(0);
     }
+    crashes::table::print();
     ways::print();
     conclusion.exit_code()
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use netlab_fault as fault;
 use sha2::{Digest, Sha256};
 
 use super::error::ArchiveError;
@@ -178,6 +179,7 @@ impl Transfer<'_> {
         }
         let path = self.downloads.path(package);
         fs::rename(&part, &path).map_err(|source| file_error("rename", &path, source))?;
+        fault::reach(fault::Phase::ImageDownloading);
         self.complete();
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use netlab_fault::{self as fault, Moment, Way};
 use netlab_protocol::boot::{self, ENTROPY_BYTES, Order, Report, Secrets, Wake};
 use rand::Rng;
 use tokio::io::AsyncRead;
@@ -59,6 +60,8 @@ pub enum Who {
 pub struct Start<'a> {
     /// When the whole start began.
     pub begun: Instant,
+    /// What it is to the fault points.
+    pub way: Way,
     /// Where the phases go.
     pub reporter: &'a Reporter,
     /// What the guest runs with.
@@ -153,6 +156,7 @@ impl Start<'_> {
             match (report.map_err(|error| broken(progress, &error))?, who) {
                 (Report::Reached { phase, .. }, _) => self.reached(progress, phase),
                 (Report::NeedSecrets, None) => {
+                    fault::reach(fault::Phase::Start(self.way, Moment::Secrets));
                     let begin = Order::Begin(Box::new(self.secrets()));
                     let sent = channel.order(&begin).await;
                     sent.map_err(|error| broken(progress, &error))?;
@@ -195,6 +199,7 @@ impl Start<'_> {
         }
         self.move_to(progress, &readiness::GREETED);
         sound.await?;
+        fault::reach(fault::Phase::Start(self.way, Moment::Secrets));
         let greeting = match who {
             Who::Nobody => Order::Begin(Box::new(self.secrets())),
             Who::Itself => {

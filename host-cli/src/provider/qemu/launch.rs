@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use netlab_fault::{self as fault, Moment, Phase, Way};
 use tokio::time::Instant;
 
 use super::boot::{Saved, Start};
@@ -105,17 +106,22 @@ impl QemuProvider {
         // Declared before QEMU, so dropped after it: files go when the process is dead.
         let unfinished = Unfinished { paths: Some(&self.paths) };
         record.write(&self.paths)?;
+        let way = self.way(tier);
+        fault::reach(Phase::Start(way, Moment::Intent));
         let origin = if saved.is_some() { Origin::Saved } else { Origin::Boot };
         let arguments = Machine { memory, origin, ..machine }.arguments();
         let log = self.paths.qemu_log();
         let mut qemu = Guarded::spawn(&program.path, &arguments, &log)?;
+        fault::reach(Phase::Start(way, Moment::Spawned));
         let process = qemu.identity();
         if let Some(process) = &process {
             record.stage = Stage::Booting { process: process.clone() };
             record.write(&self.paths)?;
         }
+        fault::reach(Phase::Start(way, Moment::Recorded));
         let start = Start {
             begun,
+            way,
             reporter,
             accelerator,
             uuid: &uuid,
@@ -130,6 +136,7 @@ impl QemuProvider {
         let started = start.run(saved, &mut qemu).await;
         match (started, process) {
             (Ok(port), Some(process)) => {
+                fault::reach(Phase::Start(way, Moment::Started));
                 Ok(Ok(Launched { qemu, process, port, record, unfinished }))
             }
             (Ok(_), None) => Err(gone_at_once(&program.path)),
@@ -145,6 +152,11 @@ impl QemuProvider {
         }
     }
 
+    /// What this start is to the fault points.
+    fn way(&self, tier: Tier) -> Way {
+        if self.paths == self.home.workshop() { Way::Template } else { tier.into() }
+    }
+
     /// Lets a guest live on without this netlab.
     pub(super) fn let_go(&self, launched: Launched<'_>) -> Result<Endpoint, Error> {
         let Launched { qemu, process, port, mut record, unfinished } = launched;
@@ -152,6 +164,7 @@ impl QemuProvider {
         record.write(&self.paths)?;
         unfinished.finish();
         qemu.disown();
+        fault::reach(Phase::Start(self.way(record.tier), Moment::LetGo));
         Ok(self.endpoint(&record, port, false))
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use netlab_fault as fault;
 use netlab_protocol::boot::{Order, Report};
 use tokio::time::{Instant, timeout};
 
@@ -93,6 +94,7 @@ impl Making<'_> {
             self.note(text);
         }
         let made = self.make(&lock, &templates, &self.key()?, workshop).await?;
+        fault::reach(fault::Phase::TemplatePlaced);
         // What can't be tidied up now is no reason to have no template.
         match templates.tidy() {
             Ok(gone) => gone.into_iter().for_each(|text| self.note(text)),
@@ -234,6 +236,7 @@ impl Making<'_> {
         if let Err(error) = finished {
             return reason(error.to_string());
         }
+        fault::reach(fault::Phase::TemplateSaved);
         let (templates, key, form) = (templates.clone(), key.clone(), self.form);
         let opened_for_writing = self.prepared.qemu.version < super::command::READS_ONLY_SINCE;
         let finish = move || Ok(draft.finish(&templates, &key, form, opened_for_writing));
@@ -253,6 +256,7 @@ impl Making<'_> {
         // Held until QEMU is gone: the guest is saved with somebody at its boot channel, as each of
         // its clones will have.
         let _channel = settle(&paths.boot_channel(Platform::HOST)).await?;
+        fault::reach(fault::Phase::TemplateSettled);
         let failed = |source| QemuError::Control { doing: "can't save the guest", source };
         let mut client =
             Qmp::connect(&paths.control_channel(Platform::HOST)).await.map_err(failed)?;

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use netlab_fault as fault;
 use netlab_images::Image;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -295,6 +296,7 @@ impl Provider for QemuProvider {
             }
         }
         room::check(self.paths.folder())?;
+        fault::reach(fault::Phase::UpLocked);
         let prepared = self.prepare(reporter, begun).await?;
         self.start(prepared, reporter, begun).await
     }
@@ -331,6 +333,7 @@ impl Provider for QemuProvider {
             reporter.emit(Event::Note { text });
         }
         let mut ended = Vec::new();
+        fault::reach(fault::Phase::DownBegun);
         if let State::Up { process, .. } = state {
             process::end(&process, &self.paths.control_channel(Platform::HOST)).await?;
             let ProcessIdentity { pid, .. } = process;
@@ -338,6 +341,7 @@ impl Provider for QemuProvider {
         }
         // Their lab was in the guest. A guest that is started anew may save others once we let go.
         self.shelf().forget(&Forget::Steps)?;
+        fault::reach(fault::Phase::DownEnded);
         lock.remove_instance()?;
         Ok(ended)
     }
@@ -384,10 +388,12 @@ impl Emulator for QemuProvider {
         if expendable == Expendable::Unused && Use::of(&self.paths)? == Use::Own {
             return Ok(None);
         }
+        fault::reach(fault::Phase::ResetReady);
         // By force: nothing in it is to be kept. From here on there is no guest until the next one is
         // up, so an interruption has to wait for that.
         process::kill(&process).await?;
         self.paths.clear_machine()?;
+        fault::reach(fault::Phase::ResetGone);
         again.start(prepared, reporter, begun).await.map(Some)
     }
 

@@ -4,7 +4,6 @@
 mod damage;
 pub mod disk;
 mod fresh;
-mod killed;
 mod secrets;
 mod tiers;
 
@@ -21,8 +20,6 @@ use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("each_damage_is_named_and_the_template_made_anew", damage::each_is_named),
-    ("netlab_killed_while_making_leaves_nothing_to_the_next", killed::netlab),
-    ("the_making_qemu_killed_falls_back_in_the_same_command", killed::qemu),
     ("a_disk_too_small_for_a_template_is_told", disk::too_small),
     ("a_disk_that_fills_while_it_is_made_is_survived", disk::fills),
     ("each_tier_runs_a_demo_and_says_so", tiers::each_runs_a_demo),
@@ -36,7 +33,7 @@ pub const TRIALS: &[(&str, Body)] = &[
 ];
 
 /// A home with a cache of its own. Its guests end with it, whatever came of the trial.
-struct Own {
+pub struct Own {
     netlab: Netlab,
     /// Where the cache is a disk of its own.
     disk: Option<Disk>,
@@ -44,7 +41,7 @@ struct Own {
 
 impl Own {
     #[track_caller]
-    fn new(suite: &Netlab) -> Self {
+    pub fn new(suite: &Netlab) -> Self {
         let netlab = Netlab::new();
         let cache = netlab.home().join("cache");
         fs::create_dir(&cache).expect("a folder");
@@ -90,20 +87,20 @@ impl Own {
 
     /// Starts a guest.
     #[track_caller]
-    fn up(&self, words: &[&str]) -> Up {
+    pub fn up(&self, words: &[&str]) -> Up {
         let outcome = self.run(words.iter().chain(&["up", "--json"])).exit(0);
         Up::of(&outcome)
     }
 
     /// The templates that are finished.
     #[track_caller]
-    fn templates(&self) -> Vec<PathBuf> {
+    pub fn templates(&self) -> Vec<PathBuf> {
         self.in_templates(|name| !name.starts_with('.') && name != "w")
     }
 
     /// What is left of those that were not.
     #[track_caller]
-    fn unfinished(&self) -> Vec<PathBuf> {
+    pub fn unfinished(&self) -> Vec<PathBuf> {
         self.in_templates(|name| name.starts_with('.') || name == "w")
     }
 
@@ -132,7 +129,7 @@ impl Drop for Own {
 }
 
 /// What `up --json` told.
-struct Up {
+pub struct Up {
     /// The tier.
     start: String,
     notes: Vec<String>,
@@ -153,7 +150,7 @@ impl Up {
 
     /// Checks the tier.
     #[track_caller]
-    fn by(self, tier: &str) -> Self {
+    pub fn by(self, tier: &str) -> Self {
         assert_eq!(self.start, tier, "{:?}", self.notes);
         self
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use netlab_fault as fault;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -139,6 +140,7 @@ impl Shelf {
     /// # Errors
     /// [`CheckpointError::File`]; what there was of the label is still there then.
     pub fn put(&self, draft: NamedTempFile, about: &About) -> Result<(), CheckpointError> {
+        fault::reach(fault::Phase::CheckpointSaving);
         self.persist(draft, &self.state(about))?;
         let path = self.about_path(&about.label);
         let text = serde_json::to_vec_pretty(about).map(Zeroizing::new).map_err(io::Error::from);

@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netlab_fault as fault;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -283,6 +284,7 @@ impl Draft {
             .map_err(|source| TemplateError::file("write", &path, source.into()))?;
         replace_file(&path, &text)?;
         let folder = templates.folder.join(key.as_str());
+        fault::reach(fault::Phase::TemplateDrafted);
         fs::rename(self.folder(), &folder)
             .map_err(|source| TemplateError::file("rename", self.folder(), source))?;
         // Under its old name there is nothing left to remove.
