@@ -142,6 +142,14 @@ impl Platform {
         }
     }
 
+    /// Whether QEMU has a sandbox there: it is the Linux kernel's seccomp.
+    pub fn sandboxes_qemu(self) -> bool {
+        match self {
+            Self::Linux => true,
+            Self::Macos | Self::Windows => false,
+        }
+    }
+
     /// Where the user's SSH agent listens, if there is one: what OpenSSH's `IdentityAgent` names, else
     /// what the variable `SSH_AUTH_SOCK` does.
     pub fn ssh_agent(self, named: Option<&str>, variable: Option<String>) -> Option<String> {
