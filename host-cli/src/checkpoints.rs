@@ -9,6 +9,7 @@ use netlab_protocol::Plan;
 use crate::agent::Session;
 use crate::context::Context;
 use crate::error::Error;
+use crate::instance::{InstancePaths, Progress};
 use crate::provider::checkpoint::{Back, Checkpoint, Forget, Label, Occasion, Wanted};
 use crate::provider::{Machine, Provider};
 use crate::report::{Event, Renderer, Reporter};
@@ -26,6 +27,9 @@ pub struct Checkpoints {
     plan: String,
     /// For each step of the plan, the number that the reader sees or saw last.
     numbers: Vec<u32>,
+    paths: InstancePaths,
+    /// The step that this run has come to, by its number.
+    reached: Option<u32>,
 }
 
 impl Checkpoints {
@@ -45,6 +49,8 @@ impl Checkpoints {
             lab: plan.lab.clone(),
             plan: blake3::hash(&text).to_hex().to_string(),
             numbers: numbers.collect(),
+            paths: context.paths()?,
+            reached: None,
         };
         if let Some(emulator) = checkpoints.provider.machine().emulator() {
             for checkpoint in emulator.checkpoints()? {
@@ -55,6 +61,21 @@ impl Checkpoints {
             }
         }
         Ok(checkpoints)
+    }
+
+    /// The step at which an earlier run of this plan broke off, unless that was the first one.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn broken_off(&self) -> Result<Option<u32>, Error> {
+        let progress = Progress::read(&self.paths)?;
+        let ours = progress.filter(|it| it.lab == self.lab && it.plan == self.plan);
+        Ok(ours.map(|progress| progress.step).filter(|&step| step > 1))
+    }
+
+    /// The step that this run has come to, unless that is the first one.
+    pub fn reached(&self) -> Option<u32> {
+        self.reached.filter(|&step| step > 1)
     }
 
     /// Removes them, since the lab has come to its end.
@@ -112,6 +133,12 @@ impl History for Checkpoints {
         let Back { endpoint, .. } = emulator.back(Some(&label), &self.reporter).await?;
         let connection = Connection::for_agent(&endpoint).await?;
         Ok(Session::open(&connection, endpoint.architecture).await?)
+    }
+
+    fn begins(&mut self, number: u32) -> Result<(), Error> {
+        self.reached = Some(number);
+        let (lab, plan) = (self.lab.clone(), self.plan.clone());
+        Ok(Progress { lab, plan, step: number }.write(&self.paths)?)
     }
 
     fn unavailable(&self) -> Option<String> {

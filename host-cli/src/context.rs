@@ -28,7 +28,7 @@ impl Context {
     /// Looks around: where files go, what the output is connected to.
     ///
     /// # Errors
-    /// No place for netlab's files can be found.
+    /// No place for netlab's files can be found, or others can change what is there.
     pub fn new(mut options: Options, cancel: Cancel, reporter: Reporter) -> Result<Self, Error> {
         // A machine of the user's has a name of its own unless it is given one.
         if options.name == Name::DEFAULT {
@@ -39,8 +39,9 @@ impl Context {
             };
             options.name = name.map_or(options.name, Into::into);
         }
-        let terminal = Terminal::detect();
-        Ok(Self { home: Home::from_environment()?, options, terminal, reporter, cancel })
+        let (home, terminal) = (Home::from_environment()?, Terminal::detect());
+        home.check_private()?;
+        Ok(Self { home, options, terminal, reporter, cancel })
     }
 
     /// The instance that `--name` names.

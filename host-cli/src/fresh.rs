@@ -13,12 +13,12 @@ use crate::report::{Event, prompt};
 
 /// The question whether the guest may go could not be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("can't ask on the terminal whether the guest may be swapped")]
+#[error("can't ask on the terminal whether the guest may go")]
 pub struct CantAsk(#[source] io::Error);
 
 impl Hint for CantAsk {
     fn hint(&self) -> String {
-        "give `--reset` to swap it".to_owned()
+        "give `--yes` to let it go".to_owned()
     }
 
     fn exit(&self) -> Exit {
@@ -148,7 +148,10 @@ pub async fn swap(context: &Context, expendable: Expendable) -> Result<Option<Gu
 }
 
 /// What has been done in the guest that is up; one that has died holds nothing any more.
-async fn in_use(context: &Context) -> Result<Use, Error> {
+///
+/// # Errors
+/// A file that can't be looked for, or a guest that can't be looked at.
+pub async fn in_use(context: &Context) -> Result<Use, Error> {
     let used = Use::of(&context.paths()?)?;
     if used == Use::Own {
         let status = context.cancel.guard(context.provider()?.status()).await?;
@@ -158,10 +161,17 @@ async fn in_use(context: &Context) -> Result<Use, Error> {
 }
 
 async fn ask(context: &Context) -> Result<bool, Error> {
-    let question = format!(
-        "You have worked in guest `{}`. Throw that away, and take a clean one?",
-        context.options.name
-    );
+    let name = &context.options.name;
+    let question =
+        format!("You have worked in guest `{name}`. Throw that away, and take a clean one?");
+    confirm(context, question).await
+}
+
+/// Asks whether something may be done to a guest. Whoever calls it knows that somebody is there.
+///
+/// # Errors
+/// [`CantAsk`], or an interruption.
+pub async fn confirm(context: &Context, question: String) -> Result<bool, Error> {
     // On a thread of its own, so that Ctrl-C is heard: a read of the keyboard can't be called back.
     let answered = async {
         let answer = tokio::task::spawn_blocking(move || prompt::yes(&question)).await;

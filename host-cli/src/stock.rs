@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn a_template_is_current_for_one_image_and_in_use_while_it_is_mapped() {
         let path = std::env::current_exe().unwrap();
-        let qemu = Qemu { modified: modified(&path), path, version: Version(7, 2, 22) };
+        let qemu =
+            Qemu { modified: modified(&path), path, version: Version(7, 2, 22), sandbox: true };
         let source = Source { image: "i".to_owned(), agent: "a".to_owned(), qemu };
         let shelved = Shelved {
             name: "k".to_owned(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use lzma_rust2::XzReader;
+use pgp::composed::SignedPublicKey;
 use sha2::{Digest, Sha256};
 
 use crate::arch::Arch;
@@ -39,8 +40,8 @@ pub struct LockSummary {
 
 /// Pins today's versions of the recipe's packages into the file `out`.
 ///
-/// The index must be signed by one of Debian's archive keys and be neither stale nor from the
-/// future. Without a mirror it is the one apt uses on this machine, or the snapshot archive.
+/// The index must be signed by one of Debian's archive keys, be neither stale nor from the future,
+/// and not older than the one that the lock compiled in or the one at `out` was made from. Without a mirror it is the one apt uses on this machine, or the snapshot archive.
 ///
 /// # Errors
 /// [`Error::Archive`] when the index is not trustworthy or lacks a package, [`Error::Lock`] when
@@ -58,7 +59,8 @@ pub fn lock(
         .or_else(default_mirror)
         .unwrap_or_else(|| snapshot_mirror(&timestamp(now)));
     progress.event(ProgressEvent::Resolving);
-    let fetched = fetch_index(&mirror, arch, &recipe, now)?;
+    let trust = Trust { keys: &debian_keys()?, now, seen: seen(arch, &recipe, out)? };
+    let fetched = fetch_index(&mirror, arch, &recipe, &trust)?;
     if progress.cancelled() {
         return Err(ArchiveError::Cancelled.into());
     }
@@ -75,6 +77,32 @@ pub fn lock(
     })
 }
 
+/// What an index is measured by.
+struct Trust<'a> {
+    keys: &'a [SignedPublicKey],
+    now: SystemTime,
+    seen: Seen,
+}
+
+/// The newest index that is known: one that is older is of a mirror that is stale, or that wants
+/// packages back whose holes are known by now. Its signature alone would not tell.
+struct Seen {
+    /// As a lock has it, so that texts compare as times do.
+    date: String,
+    /// The lock that was made from it.
+    lock: String,
+}
+
+/// Looks into the lock that is compiled in, and into the one that is to be replaced.
+fn seen(arch: Arch, recipe: &Recipe, out: &Path) -> Result<Seen, LockError> {
+    let ours = Lock::load(arch, &recipe.release, None)?;
+    let ours = Seen { date: ours.date, lock: format!("images/lock/{arch}.toml") };
+    // What is no lock, or one for something else, says nothing.
+    let theirs = Lock::load(arch, &recipe.release, Some(out)).ok();
+    let theirs = theirs.map(|lock| Seen { date: lock.date, lock: out.display().to_string() });
+    Ok(theirs.filter(|theirs| theirs.date > ours.date).unwrap_or(ours))
+}
+
 struct Fetched {
     release: Release,
     index_sha256: String,
@@ -85,7 +113,7 @@ fn fetch_index(
     mirror: &str,
     arch: Arch,
     recipe: &Recipe,
-    now: SystemTime,
+    trust: &Trust<'_>,
 ) -> Result<Fetched, ArchiveError> {
     let client = Client::new();
     let folder = format!("{mirror}dists/{}/", recipe.release);
@@ -93,8 +121,13 @@ fn fetch_index(
     let index = get(&client, &url, mirror)?;
     let text =
         String::from_utf8(index.clone()).map_err(|error| malformed(&url, error.to_string()))?;
-    let signed = verify(&url, &text, &debian_keys()?)?;
-    let release = Release::parse(&url, &signed, &recipe.release, now)?;
+    let signed = verify(&url, &text, trust.keys, trust.now)?;
+    let release = Release::parse(&url, &signed, &recipe.release, trust.now)?;
+    let (found, seen) = (timestamp(release.date), &trust.seen);
+    if found < seen.date {
+        let (known, seen) = (seen.date.clone(), seen.lock.clone());
+        return Err(ArchiveError::Replayed { url, found, known, seen });
+    }
 
     let path = format!("{}/binary-{arch}/Packages.xz", recipe.component);
     let listed =
@@ -188,3 +221,6 @@ fn write(lock: &Lock, out: &Path) -> Result<(), LockError> {
 fn malformed(url: &str, reason: String) -> ArchiveError {
     ArchiveError::Malformed { url: url.to_owned(), reason }
 }
+
+#[cfg(test)]
+mod tests;

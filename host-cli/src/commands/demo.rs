@@ -4,10 +4,12 @@ use crate::bundled;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::doctor::offer;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Hint};
 use crate::fresh::{self, Fresh};
-use crate::instance::usage;
+use crate::instance::{Name, Progress, usage};
 use crate::lab;
+use crate::platform::Platform;
+use crate::report::Event;
 use crate::run::{self, Options, Pace, Paced, Run, Straight};
 
 /// Run a lab, one explained command at a time
@@ -70,13 +72,61 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         left_may_go: is_ours || args.reset,
     };
     let (reporter, cancel) = (&context.reporter, &context.cancel);
+    if let Some(step) = history.broken_off()?.filter(|_| args.from == 1) {
+        let line = line_from(&args.lab, step, context);
+        let text = format!("the last run broke off at step {step}: `{line}` goes on there");
+        reporter.emit(Event::Note { text });
+    }
     let run = Run::open(guest.session, &mut history, &lab, options, reporter, cancel).await?;
-    let summary = run.finish(&lab, pace.as_mut()).await?;
-    if !summary.kept && !summary.quit_early {
-        history.forget().await?;
+    let summary = match run.finish(&lab, pace.as_mut()).await {
+        Ok(summary) => summary,
+        Err(error) => return Err(broken_off(error, &args.lab, history.reached(), context)),
+    };
+    if !summary.quit_early {
+        Progress::remove(&paths)?;
+        if !summary.kept {
+            history.forget().await?;
+        }
     }
     if args.keep {
         usage::mark_work(&paths)?;
     }
     Ok(if summary.passed { Exit::Good } else { Exit::CheckFailed })
+}
+
+/// The command line that goes on with a lab from a step.
+fn line_from(lab: &str, step: u32, context: &Context) -> String {
+    let name = context.options.name.as_str();
+    let named: &[&str] = if name == Name::DEFAULT { &[] } else { &["--name", name] };
+    let step = step.to_string();
+    let words = [&["netlab"], named, &["demo", lab, "--from", &step]].concat();
+    Platform::HOST.typed(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// An error that ended a lab in the middle, with the way to go on from there.
+fn broken_off(error: Error, lab: &str, reached: Option<u32>, context: &Context) -> Error {
+    match reached {
+        Some(step) => BrokenOff { line: line_from(lab, step, context), step, error }.into(),
+        None => error,
+    }
+}
+
+/// A lab that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct BrokenOff {
+    error: Error,
+    step: u32,
+    line: String,
+}
+
+impl Hint for BrokenOff {
+    fn hint(&self) -> String {
+        let Self { error, step, line } = self;
+        format!("{}\n`{line}` goes on from step {step}", error.hint())
+    }
+
+    fn exit(&self) -> Exit {
+        self.error.exit()
+    }
 }

@@ -4,12 +4,14 @@ use futures::StreamExt as _;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::instance::Name;
+use crate::instance::{Name, Use};
 use crate::provider::checkpoint::Forget;
 use crate::report::{Event, print};
-use crate::{group, provider};
+use crate::{fresh, group, provider};
 
 /// End the guest, or a group of them, and remove all of it but its checkpoints
+///
+/// On a terminal it asks first if you have worked in the guest, or kept a lab there; `--yes` answers.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End every instance
@@ -26,6 +28,10 @@ pub struct Args {
 /// An instance that can't be ended; the others are ended all the same.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let names = if args.all { context.home.instances()? } else { group::members(context)? };
+    if !may_end(&names, context).await? {
+        print::removed(context.options.json, &[], "nothing was ended")?;
+        return Ok(Exit::Good);
+    }
     let end = |guest: Context| async move { guest.provider()?.down(&guest.reporter).await };
     let outcomes: Vec<_> = group::each(context, &names, end).collect().await;
     let mut ended = Vec::new();
@@ -60,6 +66,29 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     print::removed(context.options.json, &ended, "nothing was up")?;
     group::first_failure(context, failures)?;
     Ok(Exit::Good)
+}
+
+/// Asks whether guests may go in which the user has worked, where somebody is there to answer.
+async fn may_end(names: &[Name], context: &Context) -> Result<bool, Error> {
+    let can_ask = context.terminal.is_interactive() && !context.options.json;
+    if context.options.yes || !can_ask {
+        return Ok(true);
+    }
+    let mut worked_in = Vec::new();
+    for name in names {
+        let guest = context.named(name);
+        // A machine of the user's stays, with what was done in it.
+        let is_ours = guest.provider()?.machine().emulator().is_some();
+        if is_ours && fresh::in_use(&guest).await? == Use::Own {
+            worked_in.push(format!("`{name}`"));
+        }
+    }
+    let question = match worked_in.as_slice() {
+        [] => return Ok(true),
+        [one] => format!("You have worked in guest {one}. End it, and lose that?"),
+        many => format!("You have worked in guests {}. End them, and lose that?", many.join(", ")),
+    };
+    fresh::confirm(context, question).await
 }
 
 /// Removes the checkpoints that outlive a guest, or says that they stay.

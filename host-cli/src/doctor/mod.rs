@@ -54,6 +54,7 @@ impl Doctor<'_> {
             .await
             .map_err(|source| QemuError::Internal { doing: "looking at the image", source })?;
         let mut findings = vec![qemu_row(&qemu)];
+        findings.extend(qemu.as_ref().ok().and_then(|qemu| sandbox_row(qemu, Platform::HOST)));
         match (&qemu, &image) {
             (Ok(qemu), Ok(Some(artifacts))) => {
                 let trials = Trials { home: self.home, qemu, artifacts, reporter };
@@ -107,6 +108,21 @@ fn qemu_row(qemu: &Result<Qemu, QemuError>) -> Finding {
         }
         Err(error) => row("QEMU", State::Bad, error.to_string(), Some(error.hint())),
     }
+}
+
+/// Whether QEMU has its sandbox, where a system gives it one.
+fn sandbox_row(qemu: &Qemu, platform: Platform) -> Option<Finding> {
+    let found = |state, detail: &str, cure: Option<&str>| {
+        row("QEMU's sandbox", state, detail.to_owned(), cure.map(str::to_owned))
+    };
+    platform.sandboxes_qemu().then(|| match qemu.sandbox {
+        true => found(State::Good, "QEMU runs in it", None),
+        false => found(
+            State::Warning,
+            "this QEMU or this kernel has none; guests run without it",
+            Some("name a QEMU that is built with seccomp with `--qemu`"),
+        ),
+    })
 }
 
 /// What is known to be bad about a QEMU on this host: with one accelerator, or with any.
@@ -220,8 +236,34 @@ mod tests {
     }
 
     #[test]
+    fn a_qemu_without_its_sandbox_is_told_where_it_could_have_one() {
+        let told = |sandbox, platform| {
+            let (path, version) = ("/usr/bin/q".into(), Version(10, 0, 2));
+            let qemu = Qemu { path, version, modified: 0, sandbox };
+            sandbox_row(&qemu, platform).map(|finding| shown(&finding))
+        };
+        assert_eq!(
+            told(true, Platform::Linux).as_deref(),
+            Some("Good QEMU's sandbox: QEMU runs in it | -")
+        );
+        assert_eq!(
+            told(false, Platform::Linux).as_deref(),
+            Some(
+                "Warning QEMU's sandbox: this QEMU or this kernel has none; guests run without it | \
+                 name a QEMU that is built with seccomp with `--qemu`"
+            )
+        );
+        assert_eq!(told(false, Platform::Macos), None);
+    }
+
+    #[test]
     fn each_row_says_what_was_seen_and_what_to_do() {
-        let qemu = Qemu { path: "/usr/bin/q".into(), version: Version(10, 0, 2), modified: 0 };
+        let qemu = Qemu {
+            path: "/usr/bin/q".into(),
+            version: Version(10, 0, 2),
+            modified: 0,
+            sandbox: true,
+        };
         let missing = QemuError::Missing {
             program: "qemu-system-x86_64".to_owned(),
             folders: vec!["/usr/local/bin".into()],

@@ -3,6 +3,7 @@
 
 pub mod lock;
 pub mod paths;
+pub mod progress;
 pub mod record;
 pub mod usage;
 
@@ -13,9 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Hint};
+use crate::platform::Exposure;
 
 pub use lock::{InstanceLock, LabLock, Patience};
 pub use paths::{Home, InstancePaths};
+pub use progress::Progress;
 pub use record::{Make, Record, Stage};
 pub use usage::Use;
 
@@ -89,6 +92,14 @@ pub enum InstanceError {
     /// The system names no folder for the user's data.
     #[error("the system names no folder for your data")]
     NoHome,
+    /// A folder of netlab's own that other accounts can change.
+    #[error("{} to `{}`", writers(*.exposure), path.display())]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+        /// Who can.
+        exposure: Exposure,
+    },
     /// A socket in the instance's folder would have too long a path.
     #[error(
         "the path `{}` has {length} bytes, but a socket's path can have only {limit}",
@@ -141,6 +152,14 @@ pub enum InstanceError {
     },
 }
 
+/// Who can write, as the beginning of a sentence.
+fn writers(exposure: Exposure) -> String {
+    match exposure {
+        Exposure::Account { id } => format!("another account (number {id}) can write"),
+        Exposure::Everybody => "every account of this computer can write".to_owned(),
+    }
+}
+
 impl Hint for InstanceError {
     fn hint(&self) -> String {
         match self {
@@ -150,6 +169,15 @@ impl Hint for InstanceError {
                 Name::MAX_LENGTH
             ),
             Self::NoHome => "name a folder: `NETLAB_HOME=/some/folder netlab …`".to_owned(),
+            Self::Exposed { path, exposure } => {
+                let another = "set `NETLAB_HOME` and `NETLAB_CACHE` to folders of your own";
+                match exposure {
+                    Exposure::Account { .. } => another.to_owned(),
+                    Exposure::Everybody => {
+                        format!("`chmod o-w '{}'`, or {another}", path.display())
+                    }
+                }
+            }
             Self::PathTooLong { .. } => {
                 "set `NETLAB_HOME` to a folder with a shorter path, such as `~/.netlab`".to_owned()
             }
@@ -180,6 +208,7 @@ impl Hint for InstanceError {
         match self {
             Self::Name(_) => Exit::Usage,
             Self::NoHome
+            | Self::Exposed { .. }
             | Self::PathTooLong { .. }
             | Self::File { .. }
             | Self::TooNew { .. }
@@ -253,7 +282,18 @@ mod tests {
     fn each_error_says_what_to_do() {
         let path = PathBuf::from("/home/u/record.json");
         let bad_json = serde_json::from_str::<u8>("x").unwrap_err();
-        let rows: [(InstanceError, &str, &str); 6] = [
+        let exposed = |exposure| InstanceError::Exposed { path: "/n".into(), exposure };
+        let rows: [(InstanceError, &str, &str); 8] = [
+            (
+                exposed(Exposure::Account { id: 1001 }),
+                "another account (number 1001) can write to `/n`",
+                "set `NETLAB_HOME` and `NETLAB_CACHE` to folders of your own",
+            ),
+            (
+                exposed(Exposure::Everybody),
+                "every account of this computer can write to `/n`",
+                "`chmod o-w '/n'`, or set `NETLAB_HOME` and `NETLAB_CACHE` to folders of your own",
+            ),
             (
                 InstanceError::NoHome,
                 "the system names no folder for your data",

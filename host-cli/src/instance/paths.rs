@@ -12,6 +12,7 @@
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
 //! <home>/i/<name>/lab.lock      held while a lab runs, or the guest is swapped  instance/lock
 //! <home>/i/<name>/lab           there once a lab has run in the guest      instance/usage
+//! <home>/i/<name>/step.json     how far a lab has come that has not ended   instance/progress
 //! <home>/i/<name>/work          there once the user has worked in it       instance/usage
 //! <home>/i/<name>/ssh           there once other programs know the way in  instance/usage
 //! <home>/i/<name>/record.json   what runs, or is about to                  instance/record
@@ -32,7 +33,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{InstanceError, Name, remove_file};
-use crate::platform::{ChannelKind, Platform};
+use crate::platform::{self, ChannelKind, Platform};
 
 /// Longest path of a Unix socket, in bytes: macOS has 104 with the final NUL, Linux 108. The
 /// smaller one holds everywhere, so that a home works wherever it is mounted.
@@ -79,6 +80,22 @@ impl Home {
     pub fn at(root: PathBuf) -> Self {
         let cache = root.join("cache");
         Self { root, cache }
+    }
+
+    /// Makes sure that nobody else can change what is in its folders, or in those above a guest's: they
+    /// could read its keys, or give it another image.
+    ///
+    /// # Errors
+    /// [`InstanceError::Exposed`], or [`InstanceError::File`] if one can't be looked at.
+    pub fn check_private(&self) -> Result<(), InstanceError> {
+        for path in [&self.root, &self.instances_folder(), &self.cache] {
+            let failed =
+                |source| InstanceError::File { action: "look at", path: path.clone(), source };
+            if let Some(exposure) = platform::exposure(path).map_err(failed)? {
+                return Err(InstanceError::Exposed { path: path.clone(), exposure });
+            }
+        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -198,6 +215,11 @@ impl InstancePaths {
         self.folder.join("lab")
     }
 
+    /// How far a lab has come that has not ended.
+    pub fn progress(&self) -> PathBuf {
+        self.folder.join("step.json")
+    }
+
     /// There once the user has worked in the guest.
     pub fn work_mark(&self) -> PathBuf {
         self.folder.join("work")
@@ -295,7 +317,7 @@ impl InstancePaths {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn create_folder(&self) -> Result<(), InstanceError> {
-        crate::platform::create_private_folder(&self.folder).map_err(|source| InstanceError::File {
+        platform::create_private_folder(&self.folder).map_err(|source| InstanceError::File {
             action: "make the folder",
             path: self.folder.clone(),
             source,

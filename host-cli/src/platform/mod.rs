@@ -18,8 +18,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use os::{
-    Connection, Listener, connect, create_private_folder, data_ranges, detach, interrupted,
-    is_private, is_root, make_private, read_exact_at, space_of, still_at, sync_folder,
+    Connection, Listener, connect, create_private_folder, data_ranges, detach, exposure,
+    interrupted, is_private, is_root, make_private, read_exact_at, space_of, still_at, sync_folder,
 };
 pub use process::{CommandLines, ProcessIdentity, find_by_arguments};
 
@@ -57,6 +57,18 @@ pub enum Accelerator {
     Whpx,
     /// QEMU's own translator: works everywhere, several times slower.
     Tcg,
+}
+
+/// Who else than this user can change what is in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// The account that the folder, or a link that leads to it, belongs to.
+    Account {
+        /// Its number.
+        id: u32,
+    },
+    /// Every account of the computer.
+    Everybody,
 }
 
 /// How the host reaches a character device of QEMU.
@@ -139,6 +151,14 @@ impl Platform {
             Self::Linux | Self::Macos => true,
             // It goes over a Unix socket, so that no other user of the host can reach it.
             Self::Windows => false,
+        }
+    }
+
+    /// Whether QEMU has a sandbox there: it is the Linux kernel's seccomp.
+    pub fn sandboxes_qemu(self) -> bool {
+        match self {
+            Self::Linux => true,
+            Self::Macos | Self::Windows => false,
         }
     }
 

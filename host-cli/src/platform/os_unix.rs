@@ -13,6 +13,8 @@ use nix::unistd::{Whence, lseek};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::Exposure;
+
 /// A connection to a character device of QEMU.
 pub type Connection = UnixStream;
 
@@ -140,6 +142,40 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Says who else may change what is in a folder, if anybody may. A group is left out: many systems
+/// give each user one of their own.
+///
+/// # Errors
+/// What the system says; a folder that is not there is nobody's.
+pub fn exposure(path: &Path) -> io::Result<Option<Exposure>> {
+    let me = nix::unistd::geteuid().as_raw();
+    // The link as well as what it leads to: whoever owns it can let it lead elsewhere.
+    for look in [Path::symlink_metadata, Path::metadata] {
+        match look(path) {
+            Ok(found) => {
+                let exposed = exposed(found.uid(), found.mode(), found.is_symlink(), me);
+                if exposed.is_some() {
+                    return Ok(exposed);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn exposed(owner: u32, mode: u32, is_link: bool, me: u32) -> Option<Exposure> {
+    /// Root can change everything anyway.
+    const ROOT: u32 = 0;
+    /// The right of all others to write (stat(2)). A link's mode means nothing.
+    const OTHERS_WRITE: u32 = 0o002;
+    if owner != me && owner != ROOT {
+        return Some(Exposure::Account { id: owner });
+    }
+    (!is_link && mode & OTHERS_WRITE != 0).then_some(Exposure::Everybody)
+}
+
 /// Makes sure that the names in a folder are on the disk.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -148,4 +184,38 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// Whether this process may do everything.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_exposed_by_another_owner_or_to_everybody_who_may_write() {
+        let other = Some(Exposure::Account { id: 1001 });
+        for (owner, mode, is_link, expected) in [
+            (1000, 0o40_700, false, None),
+            (1000, 0o40_775, false, None),
+            (0, 0o40_755, false, None),
+            (1000, 0o40_777, false, Some(Exposure::Everybody)),
+            (0, 0o41_777, false, Some(Exposure::Everybody)),
+            (1001, 0o40_755, false, other),
+            (1000, 0o120_777, true, None),
+            (1001, 0o120_777, true, other),
+        ] {
+            assert_eq!(exposed(owner, mode, is_link, 1000), expected, "{owner} {mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_nobodys_and_one_behind_a_link_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        assert_eq!(exposure(&link).unwrap(), None);
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        create_private_folder(&target).unwrap();
+        assert_eq!(exposure(&link).unwrap(), None);
+        std::fs::set_permissions(&target, Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(exposure(&link).unwrap(), Some(Exposure::Everybody));
+    }
 }

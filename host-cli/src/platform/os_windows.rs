@@ -19,6 +19,8 @@ use windows_sys::Win32::Security::Authorization::{
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 
+use super::Exposure;
+
 /// `CREATE_NO_WINDOW`: a console program such as QEMU opens none. (`DETACHED_PROCESS` would let
 /// its children open one.)
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
@@ -176,6 +178,12 @@ fn create_owners_folder(path: &Path) -> io::Result<()> {
         LocalFree(descriptor);
         if made == 0 { Err(error) } else { Ok(()) }
     }
+}
+
+/// Says who else may change what is in a folder: nobody, as far as a mode can tell. It has an access
+/// list, which netlab writes for the folders that it makes.
+pub fn exposure(_path: &Path) -> io::Result<Option<Exposure>> {
+    Ok(None)
 }
 
 /// Makes sure that the names in a folder are on the disk. Windows has no such call: it keeps a journal

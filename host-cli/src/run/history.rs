@@ -28,6 +28,13 @@ pub trait History: Send {
     /// Why it could not be brought back. If the present guest is still there it goes on.
     async fn back(&mut self, step: u32) -> Result<Session, Error>;
 
+    /// Notes down that a step begins, by the number that the reader sees: should the run not come to its
+    /// end, the next one can go on there.
+    ///
+    /// # Errors
+    /// Why it could not be noted down.
+    fn begins(&mut self, number: u32) -> Result<(), Error>;
+
     /// Says why this guest can't be saved and brought back, if it can't.
     fn unavailable(&self) -> Option<String>;
 }

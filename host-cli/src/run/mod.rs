@@ -188,6 +188,11 @@ impl<'a> Run<'a> {
         let mut at = self.begin;
         while let Some(&place) = self.places.get(at) {
             if !place.quiet {
+                if let Some(number) = place.number
+                    && let Err(error) = self.history.begins(number)
+                {
+                    self.note(format!("can't note down that step {number} begins: {error}"));
+                }
                 // Only a learner who is asked can come back.
                 if pace.asks() {
                     self.save(at).await?;

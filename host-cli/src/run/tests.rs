@@ -124,6 +124,10 @@ impl History for Noted<'_> {
         Ok(Session::open(&connect(self.guest).await?, Architecture::HOST).await?)
     }
 
+    fn begins(&mut self, _: u32) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn unavailable(&self) -> Option<String> {
         None
     }

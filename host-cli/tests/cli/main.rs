@@ -12,6 +12,7 @@ mod support;
 // The installer for Windows is tried where releases are made.
 #[cfg(unix)]
 mod install;
+mod promises;
 #[cfg(unix)]
 mod release;
 
@@ -94,6 +95,17 @@ fn a_home_too_long_for_sockets_is_told_before_anything_starts() {
     let deep = netlab.home().join("d".repeat(120));
     let netlab = netlab.with("NETLAB_HOME", &deep.to_string_lossy());
     netlab.run(["up"]).exit(3).complains(&["NETLAB_HOME"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_home_that_everybody_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let netlab = Netlab::new();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(netlab.home(), open).expect("a mode");
+    netlab.run(["up"]).exit(3).complains(&["every account of this computer can write", "chmod"]);
+    assert!(!netlab.home().join("i").exists());
 }
 
 #[test]

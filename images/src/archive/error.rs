@@ -21,6 +21,32 @@ pub enum ArchiveError {
         /// Address of the index.
         url: String,
     },
+    /// A known key signed, and with a digest for which other texts can be made.
+    #[error("the signature of the index {url} rests on a digest that can be forged")]
+    WeakSignature {
+        /// Address of the index.
+        url: String,
+    },
+    /// A known key signed, and the signature or the key is not valid at this time.
+    #[error("the signature of the index {url}, or its key, has expired or is from the future")]
+    StaleSignature {
+        /// Address of the index.
+        url: String,
+    },
+    /// The index is older than one that was seen before.
+    #[error(
+        "the index {url} is of {found}, older than that of {known} which `{seen}` is made from"
+    )]
+    Replayed {
+        /// Address of the index.
+        url: String,
+        /// When it was made.
+        found: String,
+        /// When the newer one was made.
+        known: String,
+        /// The lock that has the newer one.
+        seen: String,
+    },
     /// A text of the archive is not in the form it should have.
     #[error("{url} is not readable: {reason}")]
     Malformed {
@@ -114,7 +140,9 @@ impl ArchiveError {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::UnknownSigner { .. } | Self::BadSignature { .. } => {
+            Self::UnknownSigner { .. }
+            | Self::BadSignature { .. }
+            | Self::WeakSignature { .. } => {
                 "choose a mirror of Debian itself with `--mirror URL`; this one serves an index that \
                  Debian did not sign"
                     .to_owned()
@@ -124,6 +152,12 @@ impl ArchiveError {
             }
             Self::Expired { .. } => "the mirror is stale; choose another with `--mirror URL`, and \
                                      check this machine's date"
+                .to_owned(),
+            Self::StaleSignature { .. } => "check this machine's date; if it is right, take a newer \
+                                            netlab, or another mirror with `--mirror URL`"
+                .to_owned(),
+            Self::Replayed { .. } => "the mirror is stale, or shows you an index of the past; choose \
+                                      another with `--mirror URL`"
                 .to_owned(),
             Self::FromFuture { .. } => "check this machine's date and time zone".to_owned(),
             Self::Unsatisfied { .. } => {

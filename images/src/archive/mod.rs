@@ -23,3 +23,6 @@ pub use packages::{Package, parse as parse_packages};
 pub use release::{Release, timestamp};
 pub use resolve::{Wanted, dependency as kernel_package, resolve};
 pub use signature::{debian_keys, verify};
+
+#[cfg(test)]
+pub(crate) use signature::tests as signing;

@@ -6,7 +6,7 @@ use super::control::Stanza;
 use super::error::ArchiveError;
 
 /// How far a mirror's clock may run ahead of ours before its index counts as from the future.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
+pub(super) const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
 
 /// The fields of a `Release` text that netlab goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]

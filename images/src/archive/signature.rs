@@ -3,12 +3,15 @@
 //! Only keys compiled in are believed. The index bears several signatures (of the archive's keys
 //! of two releases and of the release team); one good one of a known key is enough, as for apt.
 
+use std::time::{self, SystemTime};
+
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::Signature;
-use pgp::types::KeyDetails;
+use pgp::types::{Duration, KeyDetails};
 
 use super::error::ArchiveError;
+use super::release::CLOCK_TOLERANCE;
 use crate::files;
 
 /// Returns Debian's archive keys that the crate carries.
@@ -26,44 +29,112 @@ pub fn debian_keys() -> Result<Vec<SignedPublicKey>, ArchiveError> {
     Ok(keys)
 }
 
+/// Why a signature is not believed, from the one that got least far on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Flaw {
+    /// It names no key that is known.
+    UnknownSigner,
+    /// Texts can be made to fit its digest.
+    WeakDigest,
+    /// The text is not the one that was signed.
+    DoesNotFit,
+    /// It fits, and it or its key is not valid at this time.
+    OutOfTime,
+}
+
 /// Checks the signature of a clear-signed index and returns the text it covers.
-pub fn verify(url: &str, index: &str, keys: &[SignedPublicKey]) -> Result<String, ArchiveError> {
+pub fn verify(
+    url: &str,
+    index: &str,
+    keys: &[SignedPublicKey],
+    now: SystemTime,
+) -> Result<String, ArchiveError> {
     let (message, _headers) =
         CleartextSignedMessage::from_string(index).map_err(|error| ArchiveError::Malformed {
             url: url.to_owned(),
             reason: format!("no clear-signed text: {error}"),
         })?;
     let text = message.signed_text();
-    let signatures = message.signatures();
-    let good = |signature: &&Signature| keys.iter().any(|key| fits(signature, key, &text));
-    if signatures.iter().any(|signature| good(&signature)) {
-        return Ok(text.replace("\r\n", "\n"));
+    let mut furthest = Flaw::UnknownSigner;
+    for signature in message.signatures() {
+        for key in keys {
+            match judge(signature, key, &text, now) {
+                Ok(()) => return Ok(text.replace("\r\n", "\n")),
+                Err(flaw) => furthest = furthest.max(flaw),
+            }
+        }
     }
-    let known = signatures.iter().any(|signature| keys.iter().any(|key| names(signature, key)));
-    Err(if known {
-        ArchiveError::BadSignature { url: url.to_owned() }
-    } else {
-        let signers: Vec<String> = signatures.iter().map(signer).collect();
-        ArchiveError::UnknownSigner { url: url.to_owned(), signers: signers.join(", ") }
+    let url = url.to_owned();
+    Err(match furthest {
+        Flaw::UnknownSigner => {
+            let signers: Vec<String> = message.signatures().iter().map(signer).collect();
+            let signers = if signers.is_empty() { "nobody".to_owned() } else { signers.join(", ") };
+            ArchiveError::UnknownSigner { url, signers }
+        }
+        Flaw::WeakDigest => ArchiveError::WeakSignature { url },
+        Flaw::DoesNotFit => ArchiveError::BadSignature { url },
+        Flaw::OutOfTime => ArchiveError::StaleSignature { url },
     })
 }
 
 /// Says whether the key, or a subkey that the key vouches for, made the signature.
-fn fits(signature: &Signature, key: &SignedPublicKey, text: &str) -> bool {
+fn judge(
+    signature: &Signature,
+    key: &SignedPublicKey,
+    text: &str,
+    now: SystemTime,
+) -> Result<(), Flaw> {
+    if !names(signature, key) {
+        return Err(Flaw::UnknownSigner);
+    }
     // Against older digests collisions can be made.
     let strong = matches!(
         signature.hash_alg(),
         Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512)
     );
     if !strong {
-        return false;
+        return Err(Flaw::WeakDigest);
     }
-    signature.verify(&key.primary_key, text.as_bytes()).is_ok()
-        || key.public_subkeys.iter().any(|subkey| {
+    let mut in_time = is_made_and_valid(signature, now) && is_alive(key, own_signatures(key), now);
+    if signature.verify(&key.primary_key, text.as_bytes()).is_err() {
+        let subkey = key.public_subkeys.iter().find(|subkey| {
             subkey.verify_bindings(&key.primary_key).is_ok()
                 && subkey.signatures.iter().any(|binding| binding.key_flags().sign())
                 && signature.verify(&subkey.key, text.as_bytes()).is_ok()
-        })
+        });
+        let subkey = subkey.ok_or(Flaw::DoesNotFit)?;
+        in_time = in_time && is_alive(&subkey.key, subkey.signatures.iter(), now);
+    }
+    if in_time { Ok(()) } else { Err(Flaw::OutOfTime) }
+}
+
+/// The signatures in which a key says things of itself.
+fn own_signatures(key: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
+    let of_users = key.details.users.iter().flat_map(|user| &user.signatures);
+    key.details.direct_signatures.iter().chain(of_users).filter(|said| names(said, key))
+}
+
+/// Whether a signature was made before now, and wants to be believed still.
+fn is_made_and_valid(signature: &Signature, now: SystemTime) -> bool {
+    let Some(created) = signature.created().map(SystemTime::from) else { return false };
+    created <= now + CLOCK_TOLERANCE
+        && !is_over(created, signature.signature_expiration_time(), now)
+}
+
+/// Whether a key has not expired; the newest of what is said of it counts.
+fn is_alive<'a>(
+    key: &dyn KeyDetails,
+    said: impl Iterator<Item = &'a Signature>,
+    now: SystemTime,
+) -> bool {
+    let newest = said.max_by_key(|signature| signature.created());
+    let lifetime = newest.and_then(Signature::key_expiration_time);
+    !is_over(key.created_at().into(), lifetime, now)
+}
+
+/// Whether a lifetime is over; one of 0 s has no end (RFC 9580, 5.2.3.13 and 5.2.3.18).
+fn is_over(since: SystemTime, lifetime: Option<Duration>, now: SystemTime) -> bool {
+    lifetime.is_some_and(|it| it.as_secs() > 0 && since + time::Duration::from(it) < now)
 }
 
 fn names(signature: &Signature, key: &SignedPublicKey) -> bool {
@@ -81,95 +152,4 @@ fn signer(signature: &Signature) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pgp::composed::{
-        EncryptionCaps, KeyType, SecretKeyParamsBuilder, SignedSecretKey, SubkeyParamsBuilder,
-    };
-    use pgp::types::Password;
-
-    const URL: &str = "http://mirror.test/InRelease";
-    const TEXT: &str = "Codename: trixie\n- dashes\nSHA256:\n 00 1 a\n";
-
-    fn key() -> SignedSecretKey {
-        let subkey = SubkeyParamsBuilder::default()
-            .key_type(KeyType::Ed25519Legacy)
-            .can_sign(true)
-            .can_encrypt(EncryptionCaps::None)
-            .build()
-            .unwrap();
-        SecretKeyParamsBuilder::default()
-            .key_type(KeyType::Ed25519Legacy)
-            .can_certify(true)
-            .can_sign(true)
-            .can_encrypt(EncryptionCaps::None)
-            .primary_user_id("Archive <archive@mirror.test>".into())
-            .subkeys(vec![subkey])
-            .build()
-            .unwrap()
-            .generate(rand::thread_rng())
-            .unwrap()
-    }
-
-    fn armored(message: &CleartextSignedMessage) -> String {
-        message.to_armored_string(Default::default()).unwrap()
-    }
-
-    fn signed(key: &SignedSecretKey) -> String {
-        let password = Password::empty();
-        let message =
-            CleartextSignedMessage::sign(rand::thread_rng(), TEXT, &key.primary_key, &password);
-        armored(&message.unwrap())
-    }
-
-    #[test]
-    fn a_text_signed_by_a_known_key_or_its_subkey_is_believed() {
-        let key = key();
-        let known = [key.to_public_key()];
-        let expected = TEXT;
-        assert_eq!(verify(URL, &signed(&key), &known).unwrap(), expected);
-        let by_subkey = CleartextSignedMessage::sign(
-            rand::thread_rng(),
-            TEXT,
-            &key.secret_subkeys[0].key,
-            &Password::empty(),
-        );
-        assert_eq!(verify(URL, &armored(&by_subkey.unwrap()), &known).unwrap(), expected);
-    }
-
-    #[test]
-    fn altered_texts_and_unknown_signers_are_refused_in_words() {
-        let (key, stranger) = (key(), key());
-        let known = [key.to_public_key()];
-        let altered = signed(&key).replace("trixie", "trixle");
-        assert_eq!(
-            verify(URL, &altered, &known).unwrap_err().to_string(),
-            "the signature of the index http://mirror.test/InRelease does not fit its text"
-        );
-        let signer = stranger.primary_key.fingerprint();
-        assert_eq!(
-            verify(URL, &signed(&stranger), &known).unwrap_err().to_string(),
-            format!(
-                "the index http://mirror.test/InRelease is signed by no known key (signed by \
-                 {signer})"
-            )
-        );
-        let error = verify(URL, TEXT, &known).unwrap_err().to_string();
-        assert!(error.contains("is not readable: no clear-signed text: "), "{error}");
-    }
-
-    #[test]
-    fn the_keys_are_those_that_debian_publishes() {
-        let fingerprints: Vec<String> =
-            debian_keys().unwrap().iter().map(|key| key.fingerprint().to_string()).collect();
-        assert_eq!(
-            fingerprints,
-            [
-                "04b54c3cdca79751b16bc6b5225629df75b188bd",
-                "41587f7db8c774bccf131416762f67a0b2c39de4",
-                "b8b80b5b623eab6ad8775c45b7c5d7d6350947f8",
-                "4d64fec119c2029067d6e791f8d2585b8783d481",
-            ]
-        );
-    }
-}
+pub(crate) mod tests;

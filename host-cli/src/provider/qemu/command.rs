@@ -35,6 +35,11 @@ pub const CONTROL_MONITOR: &str = "chardev=control,mode=control";
 /// How the option of the guest's console begins, likewise.
 pub const CONSOLE_FILE: &str = "file,id=console,path=";
 
+/// QEMU's own sandbox: a guest that breaks out of its machine is in a process that can start no
+/// program, gain no rights, and use no system call that QEMU has no use for. The words are libvirt's.
+pub const SANDBOX: [&str; 2] =
+    ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"];
+
 /// What every machine has, even one that only shows whether an accelerator works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -46,6 +51,8 @@ pub struct Machine {
     pub guest: Architecture,
     /// The QEMU that reads the command line.
     pub version: Version,
+    /// Whether that has its sandbox here.
+    pub sandbox: bool,
     /// What runs the guest's instructions.
     pub accelerator: Accelerator,
     /// Processors of the guest.
@@ -145,6 +152,9 @@ impl Machine {
         // No floppy, no VGA, no CD-ROM, and no surprises from configuration files of the user's:
         // each device costs the firmware and the kernel time (QEMU manual, "Standard options").
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        if self.sandbox {
+            add(&SANDBOX);
+        }
         // A guest that resets itself ends, so that a panic (see `panic=-1` below) is an exit.
         add(&["-no-reboot"]);
         if self.reads_kernel() {

@@ -4,11 +4,12 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
+use super::command::SANDBOX;
 use super::error::QemuError;
 use super::version::Version;
 use crate::platform::{Architecture, Installer, Platform};
@@ -26,6 +27,8 @@ pub struct Qemu {
     pub version: Version,
     /// When its file was last changed, in seconds since 1970.
     pub modified: u64,
+    /// Whether it can shut itself off from most of the host's kernel ([`SANDBOX`]).
+    pub sandbox: bool,
 }
 
 /// Finds the QEMU for such guests and asks its version.
@@ -34,10 +37,10 @@ pub struct Qemu {
 /// What [`locate`] says, [`QemuError::Unusable`], [`QemuError::TooOld`].
 pub async fn discover(named: Option<&Path>, guest: Architecture) -> Result<Qemu, QemuError> {
     let path = locate(named, guest)?;
-    let version = ask_version(&path).await?;
+    let (version, sandbox) = tokio::try_join!(ask_version(&path), has_sandbox(&path))?;
     let path = check(path, version, install_line(guest))?;
     let modified = modified(&path);
-    Ok(Qemu { path, version, modified })
+    Ok(Qemu { path, version, modified, sandbox })
 }
 
 /// When a file was last changed, in seconds since 1970; 0 if the system doesn't say.
@@ -147,17 +150,31 @@ pub fn in_path(path: &OsStr, names: &[String]) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-async fn ask_version(path: &Path) -> Result<Version, QemuError> {
+/// Runs QEMU for an answer.
+async fn ask(path: &Path, arguments: &[&str]) -> Result<Output, QemuError> {
     let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
     #[expect(clippy::disallowed_methods, reason = "a question to QEMU that ends with its answer")]
     let mut command = tokio::process::Command::new(path);
-    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    let output = match timeout(ANSWER_WITHIN, command.output()).await {
-        Ok(output) => output.map_err(|error| unusable(error.to_string()))?,
-        Err(_) => {
-            return Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs())));
-        }
-    };
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    match timeout(ANSWER_WITHIN, command.output()).await {
+        Ok(output) => output.map_err(|error| unusable(error.to_string())),
+        Err(_) => Err(unusable(format!("no answer in {} s", ANSWER_WITHIN.as_secs()))),
+    }
+}
+
+/// Tries the sandbox: QEMU may be built without it, and the host's kernel may refuse it. QEMU goes
+/// into it before it lists its processors, and not before it says its version.
+async fn has_sandbox(path: &Path) -> Result<bool, QemuError> {
+    if !Platform::HOST.sandboxes_qemu() {
+        return Ok(false);
+    }
+    let output = ask(path, &[&SANDBOX[..], &["-cpu", "help"]].concat()).await?;
+    Ok(output.status.success())
+}
+
+async fn ask_version(path: &Path) -> Result<Version, QemuError> {
+    let unusable = |problem| QemuError::Unusable { path: path.to_owned(), problem };
+    let output = ask(path, &["--version"]).await?;
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     version_in(&said, &complaint)

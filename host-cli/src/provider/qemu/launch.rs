@@ -69,10 +69,7 @@ impl QemuProvider {
             port: self.options.port,
         };
         let serial_log = self.paths.serial_log();
-        Machine {
-            instance: Some(instance),
-            ..artifacts.machine(qemu.version, accelerator, &serial_log)
-        }
+        Machine { instance: Some(instance), ..artifacts.machine(qemu, accelerator, &serial_log) }
     }
 
     /// Starts QEMU and waits for the guest. What befell the guest itself is told apart from what

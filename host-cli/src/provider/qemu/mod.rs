@@ -45,6 +45,7 @@ use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
 use self::command::Machine;
+use self::discover::Qemu;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
@@ -460,13 +461,14 @@ impl Artifacts {
     }
 
     /// A machine with this kernel and nothing else.
-    fn machine(&self, version: Version, accelerator: Accelerator, serial_log: &Path) -> Machine {
+    fn machine(&self, qemu: &Qemu, accelerator: Accelerator, serial_log: &Path) -> Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Machine {
             platform: Platform::HOST,
             host: Architecture::HOST,
             guest: self.architecture,
-            version,
+            version: qemu.version,
+            sandbox: qemu.sandbox,
             accelerator,
             cpus: command::cpus(accelerator, u32::try_from(processors).unwrap_or(1)),
             kernel: self.kernel.clone(),

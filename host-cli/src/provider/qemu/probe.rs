@@ -188,7 +188,7 @@ impl Trials<'_> {
         let qemu_log = folder.path().join("qemu.log");
         let machine = Machine {
             console: command::Console::Full,
-            ..self.artifacts.machine(self.qemu.version, accelerator, &serial_log)
+            ..self.artifacts.machine(self.qemu, accelerator, &serial_log)
         };
         let begun = Instant::now();
         let mut qemu = Guarded::spawn(&self.qemu.path, &machine.arguments(), &qemu_log)?;

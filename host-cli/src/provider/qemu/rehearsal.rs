@@ -112,7 +112,8 @@ mod tests {
             keys: Arc::new(|_| panic!("no keys are made")),
             furnish: Arc::new(|_, _, _| panic!("no guest is started")),
         };
-        let qemu = Qemu { path: "/bin/q".into(), version: Version(10, 0, 2), modified: 0 };
+        let qemu =
+            Qemu { path: "/bin/q".into(), version: Version(10, 0, 2), modified: 0, sandbox: true };
         let untried = "the guest's image has not been built yet: `netlab up` does it first";
         for forced in [None, Some(Accelerator::Tcg)] {
             let options = QemuOptions { accelerator: forced, ..QemuOptions::default() };

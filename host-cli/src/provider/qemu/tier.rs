@@ -153,7 +153,8 @@ mod tests {
     use crate::provider::qemu::discover::Qemu;
 
     fn tiers(home: &Home) -> Tiers {
-        let qemu = Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 };
+        let qemu =
+            Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1, sandbox: true };
         let here = Circumstances::here(Accelerator::Tcg, &qemu, "a").unwrap();
         Tiers::of(home, "agent", Accelerator::Tcg, here)
     }

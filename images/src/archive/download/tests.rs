@@ -164,6 +164,31 @@ fn a_package_arrives_whatever_happens_on_the_way() {
     }
 }
 
+/// A run that dies leaves a part of whatever length; a connection that breaks does so too.
+#[test]
+fn a_download_cut_at_any_byte_goes_on_from_there_or_from_the_start() {
+    for length in 0..GOOD.len() {
+        let whole = |ranges| Reply { ranges, ..WHOLE };
+        let cut = |ranges| Reply { breaks_after: length, ..whole(ranges) };
+        let rest = if length == 0 { String::new() } else { format!("bytes={length}-") };
+        for ranges in [true, false] {
+            // Cut by the end of netlab.
+            let folder = tempfile::tempdir().unwrap();
+            put(&path(folder.path(), "part"), &GOOD[..length]);
+            let server = serve(vec![whole(ranges)]);
+            fetch(folder.path(), &[&server]).unwrap();
+            assert_eq!(*server.ranges.lock().unwrap(), [rest.as_str()]);
+            assert_eq!(fs::read(path(folder.path(), "deb")).unwrap(), GOOD);
+            // Cut by the end of the connection.
+            let folder = tempfile::tempdir().unwrap();
+            let server = serve(vec![cut(ranges), whole(ranges)]);
+            fetch(folder.path(), &[&server]).unwrap();
+            assert_eq!(*server.ranges.lock().unwrap(), ["", rest.as_str()]);
+            assert_eq!(fs::read(path(folder.path(), "deb")).unwrap(), GOOD);
+        }
+    }
+}
+
 #[test]
 fn an_altered_package_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -253,6 +253,7 @@ pub(super) mod tests {
             host: Architecture::X86_64,
             guest: Architecture::X86_64,
             version: Version(7, 2, 0),
+            sandbox: true,
             accelerator: Accelerator::Tcg,
             cpus: 1,
             kernel: "/c/vmlinux".into(),
@@ -273,7 +274,7 @@ pub(super) mod tests {
 
     fn maker() -> Maker {
         let path = "/usr/bin/qemu".into();
-        let qemu = Qemu { path, version: Version(7, 2, 0), modified: 1 };
+        let qemu = Qemu { path, version: Version(7, 2, 0), modified: 1, sandbox: true };
         Maker::of(&qemu, "image-1", &"a".repeat(64), &machine())
     }
 

@@ -122,6 +122,12 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("-nodefaults", "", "No floppy, VGA or CD-ROM: each costs time (QEMU manual)"),
     ("-no-user-config", "", "No surprises from configuration files of the user's (QEMU manual)"),
     ("-display", "none", "The guest has no screen"),
+    (
+        "-sandbox",
+        "on,",
+        "No system call that QEMU has no use for, and no program started, whatever the guest makes of \
+         it (QEMU manual; libvirt, src/qemu)",
+    ),
     ("-no-reboot", "", "With `panic=-1` below, a panic ends QEMU"),
     ("-kernel", "", "From the image: an ELF with a PVH entry for x86, for Arm a packed `Image`"),
     ("-initrd", "", "From the image: nothing but netlab's own init"),

@@ -12,6 +12,7 @@ pub(super) fn machine(
         host: processor,
         guest: processor,
         version: Version(10, 0, 2),
+        sandbox: platform.sandboxes_qemu(),
         accelerator,
         cpus: 2,
         kernel: "/c/vmlinux".into(),
@@ -68,6 +69,8 @@ memory-backend-ram,id=ram,size=512M
 -no-user-config
 -display
 none
+-sandbox
+on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
 -no-reboot
 -kernel
 /c/vmlinux

@@ -103,7 +103,12 @@ mod tests {
             form: Form::Memory,
             image: "a".to_owned(),
             agent: "b".to_owned(),
-            qemu: Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 },
+            qemu: Qemu {
+                path: "/bin/q".into(),
+                version: Version(7, 2, 22),
+                modified: 1,
+                sandbox: true,
+            },
             host: None,
             arguments: vec!["-m".to_owned(), "512".to_owned()],
         }
@@ -112,7 +117,12 @@ mod tests {
     #[test]
     fn the_key_changes_with_each_ingredient() {
         let text = |text: &str| text.to_owned();
-        let qemu = |path: &str, version, modified| Qemu { path: path.into(), version, modified };
+        let qemu = |path: &str, version, modified| Qemu {
+            path: path.into(),
+            version,
+            modified,
+            sandbox: true,
+        };
         let base = ingredients();
         let others = [
             Ingredients { format: 2, ..base.clone() },
@@ -139,7 +149,12 @@ mod tests {
     fn a_template_is_current_while_nothing_that_it_is_made_of_was_replaced() {
         let program = tempfile::NamedTempFile::new().unwrap();
         let path = program.path().to_owned();
-        let qemu = Qemu { modified: discover::modified(&path), path, version: Version(7, 2, 22) };
+        let qemu = Qemu {
+            modified: discover::modified(&path),
+            path,
+            version: Version(7, 2, 22),
+            sandbox: true,
+        };
         let source = Source { image: "i".to_owned(), agent: "a".to_owned(), qemu };
         assert!(source.is_current("i", "a"));
         assert!(!source.is_current("j", "a"));

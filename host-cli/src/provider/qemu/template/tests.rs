@@ -20,7 +20,12 @@ fn key(image: &str) -> Key {
         form: Form::Memory,
         image: image.to_owned(),
         agent: "agent".to_owned(),
-        qemu: Qemu { path: "/bin/q".into(), version: Version(7, 2, 22), modified: 1 },
+        qemu: Qemu {
+            path: "/bin/q".into(),
+            version: Version(7, 2, 22),
+            modified: 1,
+            sandbox: true,
+        },
         host: None,
         arguments: Vec::new(),
     })
