@@ -22,6 +22,7 @@ mod demos;
 mod faults;
 mod fresh;
 mod group;
+mod inside;
 mod leftovers;
 mod lent;
 mod running;
@@ -45,13 +46,14 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 14] = [
+    let groups: [(&str, &[(&str, Body)]); 15] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("inside", inside::TRIALS),
         ("templates", templates::TRIALS),
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
     if !arguments.list {
         netlab.run(["down", "--all"]).exit(0);
     }
+    inside::print();
     ways::print();
     conclusion.exit_code()
 }
