@@ -247,7 +247,7 @@ fn dhcp_server_dies(netlab: &Netlab) {
         fence: "",
         command: "true",
         exit: 1,
-        says: &["background `dhcp` has ended, killed by signal 9", "✗ the server runs"],
+        says: &["background `dhcp` has ended, exit status 137: Killed", "✗ the server runs"],
     };
     fault.happens_after(before, netlab);
 }
