@@ -111,7 +111,7 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
-            Self::CutShort { source, .. } => return source.hint(),
+            Self::CutShort { source, .. } => source.hint(),
             Self::Stands { .. } => {
                 "look at it with `netlab shell`; `--reset` clears it away".to_owned()
             }
