@@ -109,6 +109,23 @@ impl Background {
         self.cgroup.is_populated()
     }
 
+    /// Says how it has ended, in words, if none of its processes runs any more.
+    ///
+    /// # Errors
+    /// [`Error::File`] if its cgroup can't be read.
+    pub fn end(&self) -> Result<Option<String>, Error> {
+        if self.is_running()? {
+            return Ok(None);
+        }
+        let State { exit, last_words, .. } = self.state.borrow().clone();
+        let how = match exit {
+            // One that put itself into the background has told nobody how it ended.
+            Some(Exit::Code(0)) | None => "has ended".to_owned(),
+            Some(exit) => format!("has ended, {exit}"),
+        };
+        Ok(Some(if last_words.is_empty() { how } else { format!("{how}: {last_words}") }))
+    }
+
     async fn wait(&mut self, planned: &Planned, first: u32) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_millis(planned.within_ms);
         let failed = |problem: String| Failure::Background {

@@ -66,6 +66,24 @@ impl Cgroup {
         }
     }
 
+    /// Lets the groups beside this one, and this one itself, have limits of these kinds.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the kernel has no such limits, or has them elsewhere.
+    pub fn delegate(&self, controllers: &str) -> Result<(), Error> {
+        let Some(parent) = self.path.parent() else { return Ok(()) };
+        write_to(&parent.join("cgroup.subtree_control"), controllers)
+    }
+
+    /// Sets a limit for all that is in it and below, if this kernel has it here.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn limit(&self, file: &str, most: u64) -> Result<(), Error> {
+        let path = self.path.join(file);
+        if path.exists() { write_to(&path, &most.to_string()) } else { Ok(()) }
+    }
+
     /// Opens the file through which a process joins by writing `0`.
     pub fn door(&self) -> Result<File, Error> {
         let path = self.path.join("cgroup.procs");
@@ -157,6 +175,12 @@ impl Cgroup {
         }
         Ok(folders)
     }
+}
+
+/// Writes a word to one of the kernel's files.
+fn write_to(path: &Path, word: &str) -> Result<(), Error> {
+    let opened = OpenOptions::new().write(true).open(path);
+    opened.and_then(|mut file| file.write_all(word.as_bytes())).map_err(Error::file("write", path))
 }
 
 /// Returns where cgroup v2 is mounted.

@@ -151,7 +151,7 @@ impl Error {
             | Self::Helper { problem, .. }
             | Self::Database { problem, .. }
             | Self::Teardown { problem } => problem.clone(),
-            Self::Alive { pids, .. } => format!("{pids:?} are still there"),
+            Self::Alive { pids, .. } => still_there(pids),
             Self::Frame(source) | Self::Unsent(source) => source.to_string(),
             Self::Crowded { limit } => format!("{limit} are waiting already"),
         }
@@ -193,6 +193,16 @@ impl Error {
     }
 }
 
+/// Names the first of the processes: a fork bomb's are hundreds.
+fn still_there(pids: &[u32]) -> String {
+    const TOLD: usize = 8;
+    let told = &pids[..pids.len().min(TOLD)];
+    match pids.len() - told.len() {
+        0 => format!("{told:?} are still there"),
+        more => format!("{told:?} and {more} more are still there"),
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let cause = format!("{} ({})", error.cause(), error.hint());
@@ -222,6 +232,11 @@ mod tests {
                 Error::Alive { path: "/c".into(), pids: vec![7] },
                 "could not end the lab's processes in `/c`: [7] are still there \
                  (`cat /c/cgroup.procs` names them)",
+            ),
+            (
+                Error::Alive { path: "/c".into(), pids: (1..=512).collect() },
+                "could not end the lab's processes in `/c`: [1, 2, 3, 4, 5, 6, 7, 8] and 504 more are \
+                 still there (`cat /c/cgroup.procs` names them)",
             ),
             (
                 Error::Helper { command: "sh -c 'a: b'".to_owned(), problem: "no".to_owned() },

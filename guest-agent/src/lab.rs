@@ -10,6 +10,7 @@ use crate::background::Background;
 use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::ledger::{Inventory, Ledger, Lock, Machine};
+use crate::limits;
 use crate::needs;
 use crate::outside;
 use crate::teardown::{self, Removal};
@@ -64,6 +65,7 @@ impl Lab {
                 return Err(error.into());
             }
         };
+        limits::set(&cgroup, machine);
         let values = Values::new(plan.values.clone());
         let (plan, backgrounds, next) = (Rc::new(plan), BTreeMap::new(), Cell::new(0));
         Ok(Self { plan, values, backgrounds, cgroup, ledger, lock, next })

@@ -7,6 +7,7 @@
 #![deny(clippy::print_stdout)]
 
 mod background;
+mod causes;
 mod cgroup;
 mod counterfactual;
 mod error;
@@ -15,6 +16,7 @@ mod held;
 mod journal;
 mod lab;
 mod ledger;
+mod limits;
 mod needs;
 mod netlink;
 mod netns;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    limits::protect_agent();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = runtime
         .map_err(|source| Error::System { doing: "start the event loop", source })

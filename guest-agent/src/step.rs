@@ -7,6 +7,7 @@ use netlab_protocol::{Action, Event, Exit, Failure, Witness};
 use tokio::time::Instant;
 
 use crate::background::Background;
+use crate::causes::Watch;
 use crate::counterfactual;
 use crate::error::Error;
 use crate::exec;
@@ -26,6 +27,7 @@ pub struct Stopped;
 pub async fn run(lab: &mut Lab, index: u32, outbox: &Outbox) -> bool {
     let begun = Instant::now();
     outbox.send(Event::StepStarted { step: index }).await;
+    let watch = Watch::begin();
     let passed = match run_recorded(lab, index, outbox).await {
         Ok(passed) => passed,
         Err(error) => {
@@ -33,6 +35,12 @@ pub async fn run(lab: &mut Lab, index: u32, outbox: &Outbox) -> bool {
             false
         }
     };
+    if !passed {
+        let causes = watch.causes(lab);
+        if !causes.is_empty() {
+            outbox.send(Event::LikelyCauses { causes }).await;
+        }
+    }
     let millis = milliseconds(begun.elapsed());
     outbox.send(Event::StepEnded { step: index, passed, millis }).await;
     passed

@@ -16,6 +16,12 @@ use crate::error::Error;
 /// The database server's socket.
 const SOCKET: &str = "/run/openvswitch/db.sock";
 
+/// The name of the process that is the switch.
+pub const DAEMON: &str = "ovs-vswitchd";
+
+/// The name of its database server's.
+pub const DATABASE: &str = "ovsdb-server";
+
 /// How long the database may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 

@@ -20,6 +20,7 @@ use crate::netlink::Netlink;
 use crate::netns;
 use crate::outside;
 use crate::process;
+use crate::switch;
 
 /// How long killed processes may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
@@ -123,8 +124,11 @@ async fn end_processes(removal: &mut Removal) -> Option<Cgroup> {
 }
 
 async fn remove_made(made: &Inventory, removal: &mut Removal) {
+    let switch_runs = !matches!(process::named(&[switch::DAEMON.to_owned()]), Ok(None));
     for bridge in &made.bridges {
-        let arguments = ["--timeout=10", "--if-exists", "del-br", bridge];
+        // Without the switch itself nobody would ever say that it is done.
+        let wait = if switch_runs { "--timeout=10" } else { "--no-wait" };
+        let arguments = [wait, "--if-exists", "del-br", bridge];
         let done = exec::help("ovs-vsctl", &arguments, SWITCH_LIMIT).await;
         removal.note(format!("bridge `{bridge}`"), done.map(|_| true));
     }

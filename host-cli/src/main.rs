@@ -15,6 +15,7 @@ mod checkpoints;
 mod cli;
 mod commands;
 mod context;
+mod died;
 mod doctor;
 mod error;
 mod finding;

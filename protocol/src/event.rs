@@ -87,6 +87,11 @@ pub enum Event {
         /// Its heading.
         title: String,
     },
+    /// What in the guest may be why the step failed: it comes after the failure.
+    LikelyCauses {
+        /// Each in words, such as "no space is left on `/`".
+        causes: Vec<String>,
+    },
     /// A step is over.
     StepEnded {
         /// Index into the plan's steps, from 0.

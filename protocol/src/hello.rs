@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the messages between `netlab` and `netlab-agent`. Both sides must have the same:
 /// the host ships the agent it was built with, so there is no compatibility to keep.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The guest's file in which the agent keeps a journal of its sessions, for `netlab logs agent`.
 pub const AGENT_JOURNAL: &str = "/run/netlab/agent.log";

@@ -145,6 +145,10 @@ fn events_of_commands() {
             output(Some(text("s")), Stream::Stderr),
             r#"{"event":"output","place":"red","background":"s","stream":"stderr","bytes":"aGkK"}"#,
         ),
+        (
+            Event::LikelyCauses { causes: vec![text("c")] },
+            r#"{"event":"likely_causes","causes":["c"]}"#,
+        ),
         (Event::OutputDropped { bytes: 9 }, r#"{"event":"output_dropped","bytes":9}"#),
         (
             Event::CommandEnded { exit: Exit::Code(1), millis: 2 },

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_agents_last_words_are_told_if_there_are_any() {
         let lost = |words: &str| SessionError::Lost {
-            doing: "running step 3".to_owned(),
+            doing: "running a step".to_owned(),
             cause: "it ended with exit status 101".to_owned(),
             words: words.to_owned(),
         };
@@ -118,11 +118,11 @@ mod tests {
         let cases = [
             (
                 lost(""),
-                "the guest's agent was lost while running step 3: it ended with exit status 101",
+                "the guest's agent was lost while running a step: it ended with exit status 101",
             ),
             (
                 lost("no memory"),
-                "the guest's agent was lost while running step 3: it ended with exit status 101; its last words: no memory",
+                "the guest's agent was lost while running a step: it ended with exit status 101; its last words: no memory",
             ),
             (
                 SessionError::NoHello { limit, words: String::new() },

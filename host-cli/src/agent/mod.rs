@@ -8,5 +8,6 @@ mod session;
 mod ship;
 
 pub use clear::clear;
+pub use error::SessionError;
 pub use session::Session;
 pub use ship::remove;

@@ -22,6 +22,7 @@ pub mod up;
 
 use crate::cli::Verb;
 use crate::context::Context;
+use crate::died;
 use crate::error::{Error, Exit};
 use crate::group;
 
@@ -33,6 +34,13 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Exit, Error> {
     if one_guest_only(&verb) {
         group::single(context)?;
     }
+    match dispatch(verb, context).await {
+        Err(error) => Err(died::explain(error, context).await),
+        exit => exit,
+    }
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> Result<Exit, Error> {
     match verb {
         Verb::Up(args) => up::run(args, context).await,
         Verb::Down(args) => down::run(args, context).await,

@@ -11,14 +11,15 @@ use crate::error::{Error, Exit};
 use crate::guest::Guest;
 use crate::instance::LabLock;
 use crate::provider::checkpoint::Forget;
-use crate::provider::{Expendable, Tier};
-use crate::report::{print, time};
+use crate::provider::{Expendable, Status, Tier};
+use crate::report::{Event, print, time};
 use crate::{agent, fresh, group, guest};
 
 /// Swap the guest for a fresh one
 ///
 /// It has the same name, port and keys; whatever was in the old one is gone. Where a fresh one costs a
-/// whole boot, what a lab left in it is cleared away instead.
+/// whole boot, what a lab left in it is cleared away instead. One that has ended by itself, such as by a
+/// panic of its kernel, is started anew, with keys of its own.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -64,6 +65,17 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 /// As [`run`].
 pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let begun = Instant::now();
+    if has_ended(context).await? {
+        let text =
+            format!("guest `{}` had ended by itself: starting a fresh one", context.options.name);
+        context.reporter.emit(Event::Note { text });
+        Guest::up(context).await?;
+        return Ok(Reset {
+            name: context.options.name.clone(),
+            removed: None,
+            took: begun.elapsed(),
+        });
+    }
     guest::endpoint(context).await?;
     let _lab = LabLock::acquire(&context.paths()?).await?;
     let removed = match fresh::swap(context, Expendable::Any).await? {
@@ -85,6 +97,16 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         emulator.forget(&Forget::Steps).await?;
     }
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
+}
+
+/// Whether the guest has ended otherwise than by `down`, which leaves no folder: as one does whose kernel
+/// panicked. There is nothing to swap then, and what the user wants is a guest.
+async fn has_ended(context: &Context) -> Result<bool, Error> {
+    let provider = context.provider()?;
+    if provider.machine().emulator().is_none() || !context.paths()?.serial_log().exists() {
+        return Ok(false);
+    }
+    Ok(matches!(context.cancel.guard(provider.status()).await?, Status::Down))
 }
 
 impl Reset {

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 
-use super::Endpoint;
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
+use super::{Endpoint, Fate};
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Hint};
 use crate::report::Reporter;
@@ -47,6 +47,8 @@ pub trait Emulator: Send + Sync {
     /// Sets the clock of the guest that is up, which stood still while the host slept. What keeps it
     /// from that is a note: the guest can still be worked in.
     async fn wake(&self, reporter: &Reporter) -> Result<(), Error>;
+    /// What became of the guest, once the connection to it is lost; `None` if there never was one.
+    async fn fate(&self) -> Result<Option<Fate>, Error>;
     /// Saves the guest that is up as a checkpoint. It runs on, after an error as well. Must not be
     /// cut short.
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error>;

@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 mod choice;
+mod fate;
 pub mod machine;
 pub mod qemu;
 pub mod ssh;
@@ -24,6 +25,7 @@ use crate::report::Reporter;
 use crate::ssh::{Address, Login};
 
 pub use choice::Kind;
+pub use fate::Fate;
 pub use machine::{Expendable, Machine};
 
 /// How a guest is started, quickest first.

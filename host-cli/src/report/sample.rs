@@ -301,6 +301,8 @@ pub fn failing_setup() -> Vec<Event> {
         exit: Exit::Code(1),
         expected: "exit status 0".to_owned(),
     })));
+    let causes = vec!["no space is left on `/`".to_owned()];
+    events.push(guest(GuestEvent::LikelyCauses { causes }));
     let mut steps = vec![summary(0, None, SETUP, [1, 0], 810)];
     steps[0].passed = false;
     events.push(Event::StepEnded { summary: steps[0].clone() });

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use netlab_protocol::Failure;
+use netlab_protocol::{Failure, Place};
 
+use crate::agent::SessionError;
 use crate::error::{Exit, Hint};
 
 /// Why a lab could not be run to a verdict. A failed check is a verdict, not an error.
@@ -31,6 +32,19 @@ pub enum RunError {
         /// Id of the lab.
         lab: String,
     },
+    /// The guest or its agent was lost in the middle of a step.
+    #[error("{} broke off{}", step_in_words(*number, title), command_in_words(command.as_ref()))]
+    CutShort {
+        /// The step's number, if it has one.
+        number: Option<u32>,
+        /// Its heading.
+        title: String,
+        /// The command that ran, and where.
+        command: Option<(Place, String)>,
+        /// How they were lost.
+        #[source]
+        source: Box<SessionError>,
+    },
     /// The guest did not answer.
     #[error("the guest did not {doing} within {within:?}")]
     Silent {
@@ -55,6 +69,17 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+}
+
+fn step_in_words(number: Option<u32>, title: &str) -> String {
+    match number {
+        Some(number) => format!("step {number} (`{title}`)"),
+        None => format!("the step `{title}`"),
+    }
+}
+
+fn command_in_words(command: Option<&(Place, String)>) -> String {
+    command.map(|(place, text)| format!(" at `{text}` in {place}")).unwrap_or_default()
 }
 
 impl Hint for RunError {
@@ -86,6 +111,7 @@ impl Hint for RunError {
                 | Failure::System { .. } => start_anew,
             }
             .to_owned(),
+            Self::CutShort { source, .. } => source.hint(),
             Self::Stands { .. } => {
                 "look at it with `netlab shell`; `--reset` clears it away".to_owned()
             }
@@ -108,6 +134,7 @@ impl Hint for RunError {
             | Self::Failed { .. }
             | Self::Stands { .. }
             | Self::Silent { .. } => Exit::GuestDown,
+            Self::CutShort { source, .. } => source.exit(),
             Self::Unsaved { .. } => Exit::HostLacks,
             Self::NoSuchStep { .. } => Exit::Usage,
         }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use netlab_fault as fault;
-use netlab_protocol::{Event as GuestEvent, Plan, Request, Topology};
+use netlab_protocol::{Event as GuestEvent, Place, Plan, Request, Topology};
 use tokio::time::timeout;
 
 pub use error::RunError;
@@ -261,11 +261,29 @@ impl<'a> Run<'a> {
             self.reporter.emit(Event::Guest { event, quiet: place.quiet });
         }
         self.saved = None;
-        self.session.send(&Request::Step { index: place.index }).await?;
+        let mut command = None;
+        let lost = |command: Option<(Place, String)>, source| RunError::CutShort {
+            number: place.number,
+            title: title.clone(),
+            command,
+            source: Box::new(source),
+        };
+        let sent = self.session.send(&Request::Step { index: place.index }).await;
+        sent.map_err(|source| lost(None, source))?;
         fault::reach(fault::Phase::DemoStep);
         tally.begin();
         loop {
-            let event = self.cancel.guard(self.session.next()).await?;
+            let next = async { self.session.next().await.map_err(|it| lost(command.take(), it)) };
+            let event = self.cancel.guard(next).await?;
+            match &event {
+                GuestEvent::CommandStarted { place, text, .. } => {
+                    command = Some((place.clone(), text.clone()));
+                }
+                GuestEvent::CommandEnded { .. } | GuestEvent::BackgroundReady { .. } => {
+                    command = None;
+                }
+                _ => {}
+            }
             tally.count(&event);
             let ended = match &event {
                 GuestEvent::StepEnded { passed, millis, .. } => Some((*passed, *millis)),
@@ -318,7 +336,7 @@ impl<'a> Run<'a> {
 
 /// Longest wait for a lab to be cleared away after an interruption. The agent does it without us
 /// too, once the connection ends.
-const BREAK_OFF_LIMIT: Duration = Duration::from_secs(30);
+const BREAK_OFF_LIMIT: Duration = Duration::from_secs(15);
 
 /// How the steps came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod demos;
 mod faults;
 mod fresh;
 mod group;
+mod inside;
 mod leftovers;
 mod lent;
 mod running;
@@ -46,13 +47,14 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 15] = [
+    let groups: [(&str, &[(&str, Body)]); 16] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("inside", inside::TRIALS),
         ("templates", templates::TRIALS),
         ("crashes", crashes::TRIALS),
         ("fresh", fresh::TRIALS),
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         netlab.run(["down", "--all"]).exit(0);
     }
     crashes::table::print();
+    inside::print();
     ways::print();
     conclusion.exit_code()
 }

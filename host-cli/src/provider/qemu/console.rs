@@ -61,6 +61,13 @@ impl Console {
         line.split_once(PANIC).map(|(_, reason)| reason)
     }
 
+    /// The last line in which the kernel says what it has killed for want of memory, without its time
+    /// stamp (`mm/oom_kill.c`).
+    pub fn killed(&self) -> Option<&str> {
+        let line = self.lines.iter().rfind(|line| line.contains(": Killed process "))?;
+        Some(line.split_once("] ").map_or(line.as_str(), |(_, words)| words))
+    }
+
     fn panic_place(&self) -> Option<usize> {
         self.lines.iter().position(|line| line.contains(PANIC))
     }
@@ -191,6 +198,10 @@ mod tests {
         assert_eq!(console.panic(), Some("VFS: Unable to mount root fs on \"\""));
         assert!(console.to_string().ends_with("root fs on \"\""), "the trace is left out");
         assert_eq!(Console::from_bytes(b"quiet\n").panic(), None);
+        let log =
+            b"[    9.11] Out of memory: Killed process 7 (tail) total-vm:9kB\r\nnetlab-init: x\r\n";
+        let console = Console::from_bytes(log);
+        assert_eq!(console.killed(), Some("Out of memory: Killed process 7 (tail) total-vm:9kB"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod command;
 mod console;
 pub mod discover;
 mod error;
+mod fate;
 pub mod flaws;
 mod launch;
 pub mod making;
@@ -50,7 +51,7 @@ use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use super::machine::Emulator;
-use super::{Endpoint, Expendable, LogFile, OtherArchitecture, Provider, Status, Tier};
+use super::{Endpoint, Expendable, Fate, LogFile, OtherArchitecture, Provider, Status, Tier};
 use crate::agent::binary::{self, NotBuiltIn};
 use crate::cancel::Cancel;
 use crate::cli::Options;
@@ -421,6 +422,10 @@ impl Emulator for QemuProvider {
             Err(crate::instance::InstanceError::Busy(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn fate(&self) -> Result<Option<Fate>, Error> {
+        self.fate_of_guest().await
     }
 
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {

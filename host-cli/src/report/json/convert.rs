@@ -45,6 +45,7 @@ pub(super) fn guest(step: Option<u32>, event: &GuestEvent) -> Option<Body<'_>> {
             Body::Counterfactual { step, title, state: "put_back" }
         }
         GuestEvent::Failed(failed) => failure(step, failed),
+        GuestEvent::LikelyCauses { causes } => Body::LikelyCauses { step, causes },
         GuestEvent::Opened
         | GuestEvent::Served
         | GuestEvent::Held

@@ -125,6 +125,10 @@ pub(super) enum Body<'a> {
         title: &'a str,
         state: &'a str,
     },
+    LikelyCauses {
+        step: Option<u32>,
+        causes: &'a [String],
+    },
     Failure {
         step: Option<u32>,
         message: String,

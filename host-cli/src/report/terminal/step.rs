@@ -130,6 +130,7 @@ impl StepView {
                 lines.extend(verdict::failure(page, failure));
                 self.failed.push((verdict::summary(failure), place_of(failure)));
             }
+            GuestEvent::LikelyCauses { causes } => lines = verdict::causes(page, causes),
             GuestEvent::Opened
             | GuestEvent::Served
             | GuestEvent::Held

@@ -64,6 +64,11 @@ pub(super) fn failure(page: &Page, failure: &Failure) -> Vec<String> {
     lines
 }
 
+/// What in the guest may be why the step failed, below what failed.
+pub(super) fn causes(page: &Page, causes: &[String]) -> Vec<String> {
+    causes.iter().flat_map(|cause| row(page, "likely", cause)).collect()
+}
+
 /// One line that says what failed, for the list at the end.
 pub(super) fn summary(failure: &Failure) -> String {
     match failure {

@@ -1,0 +1,113 @@
+//! What became of the guest, when its connection is lost: an error says no more than that it was.
+
+use crate::context::Context;
+use crate::error::{Error, Exit, Hint};
+use crate::instance::Name;
+use crate::provider::Fate;
+
+/// The connection was lost, and the guest's fate is known.
+#[derive(Debug, thiserror::Error)]
+#[error("{lost}; {}", in_words(fate))]
+pub struct GuestLost {
+    /// Name of the instance.
+    name: String,
+    /// What was lost, and by what.
+    lost: Error,
+    /// What became of the guest.
+    fate: Fate,
+}
+
+/// Adds to a lost connection what became of the guest, where that can be found out.
+pub async fn explain(error: Error, context: &Context) -> Error {
+    if error.exit() != Exit::ConnectionLost {
+        return error;
+    }
+    // What keeps it from being found out is not what the user has to hear of.
+    let Ok(provider) = context.provider() else { return error };
+    let Some(emulator) = provider.machine().emulator() else { return error };
+    match emulator.fate().await {
+        Ok(Some(fate)) => {
+            GuestLost { name: context.options.name.clone(), lost: error, fate }.into()
+        }
+        Ok(None) | Err(_) => error,
+    }
+}
+
+fn in_words(fate: &Fate) -> String {
+    match fate {
+        Fate::Runs { killed: None } => "the guest itself runs on".to_owned(),
+        Fate::Runs { killed: Some(killed) } => {
+            format!("the guest itself runs on, and its kernel says: {killed}")
+        }
+        Fate::Panicked { reason, console } => {
+            format!("the guest's kernel panicked: {reason}{console}")
+        }
+        Fate::PoweredOff => "the guest has powered itself off".to_owned(),
+        Fate::Ended { said: None } => "QEMU has ended, without a word".to_owned(),
+        Fate::Ended { said: Some(said) } => format!("QEMU has ended: {said}"),
+    }
+}
+
+impl Hint for GuestLost {
+    fn hint(&self) -> String {
+        let netlab = match self.name.as_str() {
+            Name::DEFAULT => "netlab".to_owned(),
+            name => format!("netlab --name {name}"),
+        };
+        match self.fate {
+            Fate::Runs { .. } => {
+                format!(
+                    "look around with `{netlab} shell`; `{netlab} reset` swaps it for a fresh one"
+                )
+            }
+            Fate::Panicked { .. } | Fate::PoweredOff | Fate::Ended { .. } => format!(
+                "`{netlab} logs` shows all that it said; `{netlab} reset` starts a fresh one"
+            ),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        self.lost.exit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::SshError;
+
+    #[test]
+    fn a_lost_connection_is_told_with_the_guests_fate_and_the_way_on() {
+        let again = "`netlab logs` shows all that it said; `netlab reset` starts a fresh one";
+        let look = "look around with `netlab shell`; `netlab reset` swaps it for a fresh one";
+        let console = "\nthe last lines of the guest's console:\n  panic".to_owned();
+        for (fate, words, hint) in [
+            (
+                Fate::Panicked { reason: "a crash".to_owned(), console },
+                "the guest's kernel panicked: a crash\nthe last lines of the guest's console:\n  panic",
+                again,
+            ),
+            (Fate::PoweredOff, "the guest has powered itself off", again),
+            (Fate::Ended { said: None }, "QEMU has ended, without a word", again),
+            (
+                Fate::Ended { said: Some("terminating on signal 15".to_owned()) },
+                "QEMU has ended: terminating on signal 15",
+                again,
+            ),
+            (Fate::Runs { killed: None }, "the guest itself runs on", look),
+            (
+                Fate::Runs { killed: Some("Killed process 7 (dropbear)".to_owned()) },
+                "the guest itself runs on, and its kernel says: Killed process 7 (dropbear)",
+                look,
+            ),
+        ] {
+            let (doing, cause) = ("running a step".to_owned(), "the guest is gone".to_owned());
+            let lost = SshError::Lost { doing, cause }.into();
+            let error = GuestLost { name: Name::DEFAULT.to_owned(), lost, fate };
+            let lost =
+                "the connection to the guest was lost while running a step: the guest is gone";
+            assert_eq!(error.to_string(), format!("{lost}; {words}"));
+            assert_eq!((error.hint().as_str(), error.exit()), (hint, Exit::ConnectionLost));
+        }
+    }
+}
