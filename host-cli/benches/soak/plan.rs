@@ -7,11 +7,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use crate::fault::Fault;
 
 /// Share of the verbs that a fault befalls.
-const FAULTS: f64 = 0.6;
+const FAULTS: f64 = 0.7;
 /// Share of the verbs beside which another netlab is called.
 const BYSTANDERS: f64 = 0.3;
 /// Moments are drawn from this much of the time that the verb took so far.
-const LATEST: f64 = 1.1;
+const LATEST: f64 = 0.95;
 
 /// What one guest is used for.
 const WALK: [&[&str]; 10] = [
