@@ -71,16 +71,16 @@ pub struct Fresh {
     pub may_go: bool,
 }
 
-/// Brings a guest up for a lab, and takes the right to run one in it; `reset` is the user's word that
-/// it need not stay.
+/// Brings a guest up for the lab of this id, and takes the right to run it there; `reset` is the user's
+/// word that the guest need not stay.
 ///
 /// # Errors
 /// Another netlab runs a lab in it, or whatever keeps it from coming up.
-pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
+pub async fn guest(context: &Context, lab: &str, reset: bool) -> Result<Fresh, Error> {
     let paths = context.paths()?;
     let is_ours = context.provider()?.machine().emulator().is_some();
     // Without a folder there is no guest; its start makes the folder.
-    let lock = LabLock::acquire(&paths).await?;
+    let lock = LabLock::acquire(&paths, Some(lab)).await?;
     // A machine of the user's is never swapped, so its state is nobody's question.
     let used = if is_ours && lock.is_some() { in_use(context).await? } else { Use::Clean };
     if reset && !is_ours {
@@ -121,7 +121,7 @@ pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
     };
     let lock = match lock {
         Some(lock) => lock,
-        None => LabLock::acquire(&paths).await?.ok_or_else(|| guest::not_up(context))?,
+        None => LabLock::acquire(&paths, Some(lab)).await?.ok_or_else(|| guest::not_up(context))?,
     };
     usage::mark_lab(&paths)?;
     // The user may have begun to work in it meanwhile.

@@ -72,7 +72,14 @@ impl Guest {
         started: Instant,
     ) -> Result<Self, Error> {
         let reporter = &context.reporter;
-        let session = context.cancel.guard(connect(&endpoint, reporter, started)).await?;
+        let connected = context.cancel.guard(connect(&endpoint, reporter, started)).await;
+        if connected.is_err() && context.cancel.is_cancelled() && !endpoint.attached {
+            let name = &endpoint.name;
+            let text =
+                format!("guest `{name}` is up and stays; `netlab down --name {name}` ends it");
+            reporter.emit(Event::Note { text });
+        }
+        let session = connected?;
         reporter.emit(Event::GuestReady {
             name: endpoint.name.clone(),
             attached: endpoint.attached,

@@ -78,7 +78,10 @@ pub fn run(
 }
 
 /// Lets some time pass.
-#[expect(clippy::disallowed_methods, reason = "processes of others are watched, at moments of ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes of others are watched, at moments of ours"
+)]
 pub fn rest(time: Duration) {
     std::thread::sleep(time);
 }

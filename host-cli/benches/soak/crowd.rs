@@ -25,7 +25,9 @@ pub fn run(world: &World, count: usize) -> Outcome<bool> {
                 ended.map_err(|error| error.to_string())
             }));
         }
-        ups.into_iter().map(|up| up.join().map_err(|_| "a netlab was not watched")).collect::<Vec<_>>()
+        ups.into_iter()
+            .map(|up| up.join().map_err(|_| "a netlab was not watched"))
+            .collect::<Vec<_>>()
     });
     let mut came = 0;
     for up in ups {
@@ -45,7 +47,12 @@ pub fn run(world: &World, count: usize) -> Outcome<bool> {
         .filter(|it| it.path().is_dir() && is_made(&it.file_name().to_string_lossy()))
         .collect();
     let qemus = process::naming(&world.home().join("i"));
-    line(&format!("{} ports, {} processes, {} template", ports.len(), qemus.len(), templates.len()));
+    line(&format!(
+        "{} ports, {} processes, {} template",
+        ports.len(),
+        qemus.len(),
+        templates.len()
+    ));
     let begun = Instant::now();
     let said = world.good("seat", &["exec", "--", "hostname"])?;
     let hosts: HashSet<_> = said.lines().filter(|line| !line.starts_with("==")).collect();

@@ -51,9 +51,8 @@ impl Steady {
     pub fn measure(&self, world: &World) -> Outcome<Memory> {
         let (ended, agent) = std::thread::scope(|scope| {
             let words = ["exec", "--", "bash", "-c", AGENT_PEAK];
-            let sampled = scope.spawn(move || {
-                world.good_steady(&words).map_err(|error| error.to_string())
-            });
+            let sampled =
+                scope.spawn(move || world.good_steady(&words).map_err(|error| error.to_string()));
             let words = ["demo", "3", "--auto"];
             let demo = world.steady_command(&words);
             let nothing: Option<Meanwhile> = None;

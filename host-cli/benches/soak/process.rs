@@ -59,7 +59,8 @@ pub fn listening(ports: &HashSet<u16>, folder: &Path) -> Vec<u16> {
         (listens && ports.contains(&port)).then(|| (port, format!("socket:[{inode}]")))
     };
     let ours: HashSet<_> = naming(folder).into_iter().map(|process| process.pid).collect();
-    let is_anothers = |socket: &str| pids().iter().any(|pid| !ours.contains(pid) && has(*pid, socket));
+    let is_anothers =
+        |socket: &str| pids().iter().any(|pid| !ours.contains(pid) && has(*pid, socket));
     let sockets = text.lines().filter_map(socket);
     sockets.filter(|(_, socket)| !is_anothers(socket)).map(|(port, _)| port).collect()
 }

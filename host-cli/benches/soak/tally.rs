@@ -144,12 +144,15 @@ impl Tally {
             let all: Vec<_> = self.memory.iter().map(figure).collect();
             let mut sorted = all.clone();
             sorted.sort_unstable();
-            if let (Some(first), Some(last), Some(most)) = (all.first(), all.last(), sorted.last()) {
+            if let (Some(first), Some(last), Some(most)) = (all.first(), all.last(), sorted.last())
+            {
                 let median = sorted[sorted.len() / 2];
                 line(&format!("| {what} | {first} | {median} | {last} | {most} |"));
             }
         }
-        line("\n| verb | calls | netlab at most, KiB, of a call with the least to one with the most |\n|---|---|---|");
+        line(
+            "\n| verb | calls | netlab at most, KiB, of a call with the least to one with the most |\n|---|---|---|",
+        );
         for (kind, (least, most)) in &self.peaks {
             line(&format!("| {kind} | {} | {least} – {most} |", self.calls[kind]));
         }

@@ -113,7 +113,12 @@ impl Walk<'_> {
                 }
                 self.recover(step.words, fault)?;
             }
-            None if self.is_excused(step.words, &ended, beside.as_ref().map(|(words, _)| *words)) => {
+            None if self.is_excused(
+                step.words,
+                &ended,
+                beside.as_ref().map(|(words, _)| *words),
+            ) =>
+            {
                 self.recover(step.words, Fault::KillNetlab)?;
             }
             None => self.look(&ended, "without a fault"),

@@ -64,7 +64,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let begun = Instant::now();
     guest::endpoint(context).await?;
-    let lock = LabLock::acquire(&context.paths()?).await?;
+    let lock = LabLock::acquire(&context.paths()?, None).await?;
     let _lab = lock.ok_or_else(|| guest::not_up(context))?;
     let removed = match fresh::swap(context, Expendable::Any).await? {
         Some(mut guest) => {

@@ -17,10 +17,7 @@ const WAIT_IS_TOLD_AFTER: Duration = Duration::from_millis(300);
 
 /// Time between two tries: locks of the system can't be waited for without a thread, which could
 /// not be cancelled.
-const RETRY_EVERY: Duration = Duration::from_millis(50);
-
-/// How long whoever wants to run a lab waits for one that is about to end.
-const LAB_WAITS: Duration = Duration::from_millis(300);
+pub(super) const RETRY_EVERY: Duration = Duration::from_millis(50);
 
 /// What to do while another netlab holds the lock.
 #[derive(Clone, Copy)]
@@ -123,34 +120,6 @@ impl InstanceLock {
     }
 }
 
-/// The right to run a lab in an instance's guest, or to put another guest in its place, until it is
-/// dropped. The guest's agent lets only one lab in too, but a swap would end it unasked.
-#[derive(Debug)]
-pub struct LabLock {
-    _file: File,
-}
-
-impl LabLock {
-    /// Takes the lock of an instance that has a folder, `None` if it has none.
-    ///
-    /// # Errors
-    /// [`InstanceError::LabRuns`], [`InstanceError::File`].
-    pub async fn acquire(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
-        let begun = Instant::now();
-        loop {
-            match attempt(&paths.lab_lock())? {
-                Attempt::Locked(file) => return Ok(Some(Self { _file: file })),
-                Attempt::NoFolder => return Ok(None),
-                Attempt::Held => {}
-            }
-            if begun.elapsed() >= LAB_WAITS {
-                return Err(InstanceError::LabRuns(paths.name().clone()));
-            }
-            tokio::time::sleep(RETRY_EVERY).await;
-        }
-    }
-}
-
 /// What another netlab that has the lock is at.
 fn doing(name: &Name) -> String {
     if *name == Name::workshop() {
@@ -160,7 +129,8 @@ fn doing(name: &Name) -> String {
 }
 
 /// What came of one try to take a lock.
-enum Attempt {
+pub(super) enum Attempt {
+    /// It is ours.
     Locked(File),
     /// By another netlab.
     Held,
@@ -169,7 +139,7 @@ enum Attempt {
 }
 
 /// Takes the lock on the file `path` if its folder is there and the lock is free.
-fn attempt(path: &Path) -> Result<Attempt, InstanceError> {
+pub(super) fn attempt(path: &Path) -> Result<Attempt, InstanceError> {
     let failed = |action| {
         let path = path.to_owned();
         move |source| InstanceError::File { action, path, source }
@@ -211,20 +181,6 @@ mod tests {
         held.remove_instance().unwrap();
         assert!(!paths.folder().exists());
         InstanceLock::acquire(&paths, at_once).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn one_lab_at_a_time_has_an_instance_and_starts_and_ends_go_on_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
-        assert!(LabLock::acquire(&paths).await.unwrap().is_none());
-        paths.create_folder().unwrap();
-        let running = LabLock::acquire(&paths).await.unwrap();
-        let error = LabLock::acquire(&paths).await.unwrap_err();
-        assert!(matches!(error, InstanceError::LabRuns(_)), "{error}");
-        InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
-        drop(running);
-        assert!(LabLock::acquire(&paths).await.unwrap().is_some());
     }
 
     #[tokio::test]

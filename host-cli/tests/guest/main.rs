@@ -17,6 +17,7 @@ mod arm64;
 mod bundle;
 mod checkpoints;
 mod connection;
+mod crowd;
 mod custom_labs;
 mod demos;
 mod faults;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 14] = [
+    let groups: [(&str, &[(&str, Body)]); 15] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ("templates", templates::TRIALS),
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
+        ("crowd", crowd::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
         ("arm64", arm64::TRIALS),
         ("bundle", bundle::TRIALS),

@@ -44,6 +44,7 @@ use zeroize::Zeroizing;
 
 use self::channel::BootChannel;
 use self::command::Machine;
+use self::launch::Beginning;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
@@ -296,9 +297,15 @@ impl Provider for QemuProvider {
                 attached => return Ok(attached?),
             }
         }
-        room::check(self.paths.folder())?;
-        let prepared = self.prepare(reporter, begun).await?;
-        self.start(prepared, reporter, begun).await
+        let beginning = Beginning::of(lock);
+        let start = async {
+            room::check(self.paths.folder())?;
+            let prepared = self.prepare(reporter, begun).await?;
+            self.start(prepared, reporter, begun).await
+        };
+        let started = start.await;
+        beginning.finish();
+        started
     }
 
     async fn status(&self) -> Result<Status, Error> {

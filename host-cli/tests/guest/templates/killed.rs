@@ -27,6 +27,28 @@ pub fn netlab(suite: &Netlab) {
     assert!(own.unfinished().is_empty(), "{:?}", own.unfinished());
 }
 
+pub fn waited_for(suite: &Netlab) {
+    let own = Own::new(suite);
+    let mut maker = own.start(["up", "--json"]);
+    read_until(maker.stdout.as_mut().expect("a pipe"), &started("kernel"));
+    let waiting = ["a", "b"].map(|name| {
+        let mut up = own.start(["--name", name, "up", "--json"]);
+        let seen = read_until(up.stdout.as_mut().expect("a pipe"), "another netlab is making");
+        (up, seen)
+    });
+    maker.kill().expect("kill -9");
+    maker.wait().expect("it ends");
+    let mut made = 0;
+    for (up, seen) in waiting {
+        let mut output = up.wait_with_output().expect("it ends");
+        output.stdout = [seen.as_bytes(), &output.stdout].concat();
+        let up = Up::of(&Outcome::of("up --json".to_owned(), output).exit(0)).by("clone");
+        made += usize::from(up.told("making a template of this guest"));
+    }
+    assert_eq!((made, own.templates().len()), (1, 1));
+    assert!(own.unfinished().is_empty(), "{:?}", own.unfinished());
+}
+
 pub fn qemu(suite: &Netlab) {
     // Once the guest has come up, only its saving has failed: the next tier may still work.
     let rows = [
