@@ -1,5 +1,5 @@
 //! What is left after everything was ended and removed: nothing but what a round without faults
-//! leaves.
+//! leaves, and templates.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -19,7 +19,8 @@ pub struct Left {
     pub files: Vec<String>,
 }
 
-/// What is left that was not so after a round without faults.
+/// What is left that was not so after a round without faults. A template that is finished stays; a QEMU
+/// that was killed while it came up as a clone makes netlab go on to the next tier, with another one.
 pub fn after(world: &World, rightful: &Files, ports: &HashSet<u16>) -> Left {
     let folders = [world.home(), world.cache().join("templates/w"), world.cache().join("trials")];
     let processes = folders.iter().flat_map(|folder| process::naming(folder));
@@ -27,7 +28,7 @@ pub fn after(world: &World, rightful: &Files, ports: &HashSet<u16>) -> Left {
     Left {
         processes: processes.map(|it| format!("{} {}", it.pid, it.line)).collect(),
         ports: process::listening(ports, &world.home()),
-        files: files.difference(rightful).cloned().collect(),
+        files: files.difference(rightful).filter(|path| !is_template(path)).cloned().collect(),
     }
 }
 
@@ -39,6 +40,12 @@ pub fn files(world: &World) -> Files {
         collect(&folder, world.root(), &mut files);
     }
     files
+}
+
+/// Whether a path is a finished template or in one: its folder has the name of its key.
+fn is_template(path: &str) -> bool {
+    let key = path.strip_prefix("c/templates/").and_then(|path| path.split('/').next());
+    key.is_some_and(|key| key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn collect(folder: &Path, root: &Path, files: &mut Files) {

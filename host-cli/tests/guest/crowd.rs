@@ -60,7 +60,7 @@ fn exec_beside_a_reset(_: &Netlab) {
     let before = pids(&netlab);
     let mut reset = netlab.start(["reset", "--json"]);
     // From here on the old guest is gone, and the fresh one is not there yet.
-    read_until(reset.stdout.as_mut().expect("a pipe"), r#""phase":"kernel","state":"started""#);
+    read_until(reset.stdout.as_mut().expect("a pipe"), r#""phase":"resume","state":"started""#);
     netlab.run(["exec", "--", "touch", "/root/mine"]).exit(0);
     assert!(reset.wait().expect("it ends").success());
     assert_ne!(pids(&netlab), before);
