@@ -1,8 +1,6 @@
-//! Several netlabs at once: on one guest, and on a guest each. Each trial has a home of its own.
+//! Several netlabs at once on one guest. Each trial has a home of its own.
 
-use std::collections::HashSet;
-use std::fs::{self, File};
-use std::net::TcpStream;
+use std::fs;
 use std::process::Child;
 
 use serde_json::Value;
@@ -10,7 +8,7 @@ use serde_json::Value;
 use crate::Body;
 use crate::connection::{interrupt, slow_demo};
 use crate::leftovers::pids;
-use crate::running::{read_until, wait_until};
+use crate::running::read_until;
 use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
@@ -20,7 +18,6 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("down_beside_a_start_ends_it_or_says_who_is_at_it", down_beside_a_start),
     ("of_two_labs_in_one_guest_the_second_is_told_of_the_first", of_two_labs_one_is_told),
     ("an_interrupted_start_leaves_no_row", an_interrupted_start_leaves_no_row),
-    ("ten_guests_pass_demo_2_at_once_and_leave_nothing", ten_guests_pass_demo_2),
 ];
 
 fn two_starts_of_one_name(_: &Netlab) {
@@ -126,52 +123,6 @@ fn an_interrupted_start_leaves_no_row(_: &Netlab) {
         }
     }
     netlab.run(["down", "--all"]).exit(0);
-}
-
-fn ten_guests_pass_demo_2(_: &Netlab) {
-    let netlab = Netlab::new();
-    let names: Vec<_> = (1..=10).map(|number| format!("seat-{number:02}")).collect();
-    let before = left(&netlab);
-    let started = names.iter().map(|name| {
-        let log =
-            |kind| File::create(netlab.home().join(format!("{name}.{kind}"))).expect("a file");
-        let mut demo = netlab.command(["--name", name, "demo", "2", "--auto"]);
-        // Files, since nobody reads ten pipes at once.
-        demo.stdout(log("out")).stderr(log("err")).spawn().expect("netlab starts")
-    });
-    for (name, mut demo) in names.iter().zip(started.collect::<Vec<_>>()) {
-        let code = demo.wait().expect("it ends").code();
-        let [text, errors] = ["out", "err"].map(|kind| {
-            fs::read_to_string(netlab.home().join(format!("{name}.{kind}"))).expect("what it said")
-        });
-        assert_eq!(code, Some(0), "{name}:\n{text}\n{errors}");
-        assert!(text.contains("red reaches blue"), "{name}:\n{text}");
-    }
-    let rows = netlab.run(["status", "--json"]).exit(0).json();
-    let rows = rows[0]["data"].as_array().expect("rows").clone();
-    let ports: HashSet<_> = rows.iter().filter_map(|row| row["address"].as_str()).collect();
-    assert_eq!((ports.len(), pids(&netlab).len()), (10, 10));
-
-    netlab.run(["down", "--all"]).exit(0);
-
-    let answering: Vec<_> = ports.iter().filter(|port| TcpStream::connect(port).is_ok()).collect();
-    assert!(answering.is_empty(), "{answering:?} still answer");
-    for name in &names {
-        for kind in ["out", "err"] {
-            fs::remove_file(netlab.home().join(format!("{name}.{kind}"))).expect("it goes");
-        }
-    }
-    wait_until("all processes have ended", || pids(&netlab).is_empty());
-    assert_eq!(left(&netlab), before);
-}
-
-/// The files of a home, but for the folder of folders, which stays.
-fn left(netlab: &Netlab) -> Vec<std::path::PathBuf> {
-    let entries = |folder| fs::read_dir(folder).into_iter().flatten().flatten();
-    let home = entries(netlab.home().to_owned()).map(|entry| entry.path());
-    let folders = netlab.home().join("i");
-    let instances = entries(folders.clone()).map(|entry| entry.path());
-    home.filter(|path| *path != folders).chain(instances).collect()
 }
 
 /// What came of a command once it has ended.
