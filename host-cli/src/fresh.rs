@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::guest::Guest;
+use crate::guest::{self, Guest};
 use crate::instance::{LabLock, Use, usage};
 use crate::provider::{Expendable, Status};
 use crate::report::{Event, prompt};
@@ -71,21 +71,18 @@ pub struct Fresh {
     pub may_go: bool,
 }
 
-/// Brings a guest up for a lab, and takes the right to run one in it; `reset` is the user's word that
-/// it need not stay.
+/// Brings a guest up for the lab of this id, and takes the right to run it there; `reset` is the user's
+/// word that the guest need not stay.
 ///
 /// # Errors
 /// Another netlab runs a lab in it, or whatever keeps it from coming up.
-pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
+pub async fn guest(context: &Context, lab: &str, reset: bool) -> Result<Fresh, Error> {
     let paths = context.paths()?;
-    let (mut lock, mut used) = (None, Use::Clean);
     let is_ours = context.provider()?.machine().emulator().is_some();
     // Without a folder there is no guest; its start makes the folder.
-    if paths.folder().exists() {
-        lock = Some(LabLock::acquire(&paths).await?);
-        // A machine of the user's is never swapped, so its state is nobody's question.
-        used = if is_ours { in_use(context).await? } else { Use::Clean };
-    }
+    let lock = LabLock::acquire(&paths, Some(lab)).await?;
+    // A machine of the user's is never swapped, so its state is nobody's question.
+    let used = if is_ours && lock.is_some() { in_use(context).await? } else { Use::Clean };
     if reset && !is_ours {
         let text = "this machine is yours, so it stays as it is: only labs are cleared away";
         context.reporter.emit(Event::Note { text: text.to_owned() });
@@ -124,7 +121,7 @@ pub async fn guest(context: &Context, reset: bool) -> Result<Fresh, Error> {
     };
     let lock = match lock {
         Some(lock) => lock,
-        None => LabLock::acquire(&paths).await?,
+        None => LabLock::acquire(&paths, Some(lab)).await?.ok_or_else(|| guest::not_up(context))?,
     };
     usage::mark_lab(&paths)?;
     // The user may have begun to work in it meanwhile.

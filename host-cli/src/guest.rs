@@ -73,7 +73,14 @@ impl Guest {
         started: Instant,
     ) -> Result<Self, Error> {
         let reporter = &context.reporter;
-        let session = context.cancel.guard(connect(&endpoint, reporter, started)).await?;
+        let connected = context.cancel.guard(connect(&endpoint, reporter, started)).await;
+        if connected.is_err() && context.cancel.is_cancelled() && !endpoint.attached {
+            let name = &endpoint.name;
+            let text =
+                format!("guest `{name}` is up and stays; `netlab down --name {name}` ends it");
+            reporter.emit(Event::Note { text });
+        }
+        let session = connected?;
         reporter.emit(Event::GuestReady {
             name: endpoint.name.clone(),
             attached: endpoint.attached,
@@ -110,22 +117,27 @@ pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
             Ok(endpoint)
         }
         Status::Starting => Err(InstanceError::Busy(context.name()?).into()),
-        Status::Down => {
-            let Options { name, host, .. } = &context.options;
-            Err(NotUp { name: name.clone(), host: host.clone() }.into())
-        }
+        Status::Down => Err(not_up(context).into()),
     }
+}
+
+/// The guest that `--name` names is not up.
+pub fn not_up(context: &Context) -> NotUp {
+    let Options { name, host, .. } = &context.options;
+    NotUp { name: name.clone(), host: host.clone() }
 }
 
 /// How to reach it, for the user's own work: from here on the guest is not swapped unasked.
 ///
 /// # Errors
-/// [`NotUp`], or the work can't be noted down.
+/// [`NotUp`], [`OtherArchitecture`], or the work can't be noted down.
 pub async fn endpoint_for_work(context: &Context) -> Result<Endpoint, Error> {
-    let endpoint = endpoint(context).await?;
-    if let Some(emulator) = context.provider()?.machine().emulator() {
-        context.cancel.guard(emulator.wake(&context.reporter)).await?;
+    let provider = context.provider()?;
+    if let Some(emulator) = provider.machine().emulator() {
+        let entered = context.cancel.guard(emulator.enter(&context.reporter)).await?;
+        return Ok(entered.ok_or_else(|| not_up(context))?);
     }
+    let endpoint = endpoint(context).await?;
     usage::mark_work(&context.paths()?)?;
     Ok(endpoint)
 }

@@ -39,7 +39,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     let provider = context.provider()?;
     let emulator = provider.machine().own("back")?;
     // Without a folder there is no guest in which a lab could run.
-    let _lab = if paths.folder().exists() { Some(LabLock::acquire(&paths).await?) } else { None };
+    let _lab = LabLock::acquire(&paths, None).await?;
     // Not cut short by Ctrl-C, which would leave neither guest.
     let Back { endpoint, checkpoint } = emulator.back(label.as_ref(), &context.reporter).await?;
     let Guest { endpoint, .. } = Guest::reach(context, endpoint, started).await?;

@@ -51,7 +51,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         !args.auto && (args.step || (context.terminal.is_interactive() && !context.options.json));
     offer::qemu(context).await?;
 
-    let Fresh { guest, lock: _lab, may_go } = fresh::guest(context, args.reset).await?;
+    let Fresh { guest, lock: _lab, may_go } = fresh::guest(context, &lab.id, args.reset).await?;
     let paths = context.paths()?;
     let mut pace: Box<dyn Pace> = if paced {
         Box::new(Paced::new(

@@ -77,7 +77,8 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
         });
     }
     guest::endpoint(context).await?;
-    let _lab = LabLock::acquire(&context.paths()?).await?;
+    let lock = LabLock::acquire(&context.paths()?, None).await?;
+    let _lab = lock.ok_or_else(|| guest::not_up(context))?;
     let removed = match fresh::swap(context, Expendable::Any).await? {
         Some(mut guest) => {
             // A guest that goes on from a saved one has them running.

@@ -7,7 +7,7 @@ use crate::agent::Session;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::group;
-use crate::instance::Name;
+use crate::instance::{Holder, LabLock, Name};
 use crate::platform::Architecture;
 use crate::provider::{Status, Tier};
 use crate::report::print;
@@ -33,6 +33,8 @@ struct Row {
     start: Option<&'static str>,
     /// Id of a lab that stands in the guest.
     lab: Option<String>,
+    /// The netlab that runs a lab in it or swaps it right now, if one does.
+    running: Option<Holder>,
     /// Why the agent did not answer, or why the machine could not be looked for, if that is so.
     problem: Option<String>,
 }
@@ -63,7 +65,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
             (false, true) => "starting",
             (false, false) => "down",
         };
-        let lab = row.lab.as_deref().or(row.problem.as_deref()).unwrap_or("-");
+        let lab = row.running.as_ref().map(in_words).or(row.lab.clone()).or(row.problem.clone());
         let dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
         vec![
             row.name.clone(),
@@ -72,12 +74,19 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
             dash(&row.accelerator),
             row.start.unwrap_or("-").to_owned(),
             dash(&row.address),
-            lab.to_owned(),
+            dash(&lab),
         ]
     };
     let rows: Vec<_> = rows.iter().map(cells).collect();
     print::table(&["NAME", "STATE", "ARCH", "ACCEL", "START", "SSH", "LAB"], &rows)?;
     Ok(Exit::Good)
+}
+
+fn in_words(holder: &Holder) -> String {
+    match holder {
+        Holder { pid, lab: Some(lab) } => format!("{lab} (running, process {pid})"),
+        Holder { pid, lab: None } => format!("being swapped (process {pid})"),
+    }
 }
 
 async fn row(context: &Context) -> Result<Row, Error> {
@@ -92,6 +101,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         accelerator: None,
         start: None,
         lab: None,
+        running: None,
         problem: None,
     };
     let status = match status {
@@ -102,6 +112,7 @@ async fn row(context: &Context) -> Result<Row, Error> {
         }
         other => other?,
     };
+    row.running = LabLock::holder(&context.paths()?)?;
     row.starting = status == Status::Starting;
     if let Status::Up(endpoint) = status {
         row.up = true;

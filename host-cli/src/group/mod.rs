@@ -17,6 +17,8 @@ use crate::error::Error;
 use crate::instance::Name;
 use crate::report::Event;
 
+use member::Told;
+
 pub use error::GroupError;
 pub use start::up;
 
@@ -59,7 +61,8 @@ pub fn single(context: &Context) -> Result<(), Error> {
     }
 }
 
-/// Does `work` in each of `names`, several at a time, and yields what came of it in their order.
+/// Does `work` in each of `names`, several at a time, and yields what came of it in their order. Of
+/// several guests only the notes are told, each with its guest's name.
 pub fn each<'a, T, Work>(
     context: &'a Context,
     names: &'a [Name],
@@ -69,7 +72,15 @@ where
     T: 'a,
     Work: Future<Output = T> + 'a,
 {
-    stream::iter(names).map(move |name| work(context.named(name))).buffered(width())
+    let told = Told::default();
+    let guest = move |name| {
+        let mut guest = context.named(name);
+        if names.len() > 1 {
+            guest.reporter = member::reporter(name, &context.reporter, &told);
+        }
+        work(guest)
+    };
+    stream::iter(names).map(guest).buffered(width())
 }
 
 /// What a verb ends with that failed in some of the guests: the first failure goes to `main`, the

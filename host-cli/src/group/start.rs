@@ -86,6 +86,14 @@ async fn down(context: &Context, names: &[Name]) -> Result<Vec<usize>, Error> {
     Ok(down)
 }
 
+/// How to reach a guest whose start was interrupted, if it had come as far as being up.
+async fn came_up(context: &Context) -> Option<Endpoint> {
+    match context.provider().ok()?.status().await {
+        Ok(Status::Up(endpoint)) => Some(Endpoint { attached: false, ..endpoint }),
+        Ok(Status::Starting | Status::Down) | Err(_) => None,
+    }
+}
+
 /// A group that is being started.
 struct Start<'a, One> {
     context: &'a Context,
@@ -126,10 +134,11 @@ impl<'a, One: AsyncFn(&Context) -> Result<Endpoint, Error>> Start<'a, One> {
         let begun = Instant::now();
         let outcome = (self.one)(&guest).await;
         self.starting.set(self.starting.get() - 1);
+        let outcome = match outcome {
+            Err(_) if self.context.cancel.is_cancelled() => Ok(came_up(&guest).await?),
+            other => other,
+        };
         let tier = outcome.as_ref().ok().and_then(|endpoint| endpoint.tier);
-        if tier.is_none() && self.context.cancel.is_cancelled() {
-            return None;
-        }
         let member = match outcome {
             Ok(endpoint) => Member::up(&endpoint, begun.elapsed()),
             Err(error) => {

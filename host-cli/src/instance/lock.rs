@@ -18,10 +18,7 @@ const WAIT_IS_TOLD_AFTER: Duration = Duration::from_millis(300);
 
 /// Time between two tries: locks of the system can't be waited for without a thread, which could
 /// not be cancelled.
-const RETRY_EVERY: Duration = Duration::from_millis(50);
-
-/// How long whoever wants to run a lab waits for one that is about to end.
-const LAB_WAITS: Duration = Duration::from_millis(300);
+pub(super) const RETRY_EVERY: Duration = Duration::from_millis(50);
 
 /// What to do while another netlab holds the lock.
 #[derive(Clone, Copy)]
@@ -48,11 +45,31 @@ impl InstanceLock {
         paths: &InstancePaths,
         patience: Patience<'_>,
     ) -> Result<Self, InstanceError> {
+        loop {
+            paths.create_folder()?;
+            // The folder may be removed in between.
+            if let Some(lock) = Self::of_existing(paths, patience).await? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Takes the lock of an instance that has a folder. `None` if it has none, or none any more once
+    /// whoever held the lock lets go of it: whoever only wants to look must not make it anew.
+    ///
+    /// # Errors
+    /// As [`InstanceLock::acquire`].
+    pub async fn of_existing(
+        paths: &InstancePaths,
+        patience: Patience<'_>,
+    ) -> Result<Option<Self>, InstanceError> {
         let begun = Instant::now();
         let mut told = false;
         loop {
-            if let Some(file) = attempt(paths, &paths.lock())? {
-                return Ok(Self { file, paths: paths.clone() });
+            match attempt(&paths.lock())? {
+                Attempt::Locked(file) => return Ok(Some(Self { file, paths: paths.clone() })),
+                Attempt::NoFolder => return Ok(None),
+                Attempt::Held => {}
             }
             match patience {
                 Patience::Wait(reporter) if !told && begun.elapsed() >= WAIT_IS_TOLD_AFTER => {
@@ -105,32 +122,6 @@ impl InstanceLock {
     }
 }
 
-/// The right to run a lab in an instance's guest, or to put another guest in its place, until it is
-/// dropped. The guest's agent lets only one lab in too, but a swap would end it unasked.
-#[derive(Debug)]
-pub struct LabLock {
-    _file: File,
-}
-
-impl LabLock {
-    /// Takes the lock, making the instance's folder if need be.
-    ///
-    /// # Errors
-    /// [`InstanceError::LabRuns`], [`InstanceError::File`].
-    pub async fn acquire(paths: &InstancePaths) -> Result<Self, InstanceError> {
-        let begun = Instant::now();
-        loop {
-            if let Some(file) = attempt(paths, &paths.lab_lock())? {
-                return Ok(Self { _file: file });
-            }
-            if begun.elapsed() >= LAB_WAITS {
-                return Err(InstanceError::LabRuns(paths.name().clone()));
-            }
-            tokio::time::sleep(RETRY_EVERY).await;
-        }
-    }
-}
-
 /// What another netlab that has the lock is at.
 fn doing(name: &Name) -> String {
     if *name == Name::workshop() {
@@ -139,29 +130,37 @@ fn doing(name: &Name) -> String {
     format!("another netlab is starting or ending the guest `{name}`")
 }
 
-/// Takes the lock on the file `path` in the instance's folder if it is free.
-fn attempt(paths: &InstancePaths, path: &Path) -> Result<Option<File>, InstanceError> {
+/// What came of one try to take a lock.
+pub(super) enum Attempt {
+    /// It is ours.
+    Locked(File),
+    /// By another netlab.
+    Held,
+    /// The instance has been removed, or never was.
+    NoFolder,
+}
+
+/// Takes the lock on the file `path` if its folder is there and the lock is free.
+pub(super) fn attempt(path: &Path) -> Result<Attempt, InstanceError> {
     let failed = |action| {
         let path = path.to_owned();
         move |source| InstanceError::File { action, path, source }
     };
-    paths.create_folder()?;
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = match opened {
         Ok(file) => file,
-        // The folder was removed between the two calls.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::NoFolder),
         Err(error) => return Err(failed("open")(error)),
     };
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::WouldBlock) => return Ok(Attempt::Held),
         Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
     }
     // The last holder may have removed the instance, and this file with it, while we opened it: a
     // lock on a file that nobody else can open protects nothing.
     let ours = platform::still_at(&file, path).map_err(failed("look at"))?;
-    Ok(ours.then_some(file))
+    Ok(if ours { Attempt::Locked(file) } else { Attempt::Held })
 }
 
 #[cfg(test)]
@@ -187,15 +186,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_lab_at_a_time_has_an_instance_and_starts_and_ends_go_on_beside_it() {
+    async fn whoever_only_looks_does_not_make_a_removed_instance_anew() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
-        let running = LabLock::acquire(&paths).await.unwrap();
-        let error = LabLock::acquire(&paths).await.unwrap_err();
-        assert!(matches!(error, InstanceError::LabRuns(_)), "{error}");
-        InstanceLock::acquire(&paths, Patience::UpTo(Duration::ZERO)).await.unwrap();
-        drop(running);
-        LabLock::acquire(&paths).await.unwrap();
+        let patience = Patience::UpTo(Duration::from_secs(10));
+        let held = InstanceLock::acquire(&paths, patience).await.unwrap();
+        let (looked, ()) = tokio::join!(InstanceLock::of_existing(&paths, patience), async {
+            held.remove_instance().unwrap()
+        });
+        assert!(looked.unwrap().is_none());
+        assert!(!paths.folder().exists());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What netlab keeps on the host's disk for each guest. The rule: everything of an instance lies
 //! in one folder of its own, so that ending it is removing that folder.
 
+pub mod lab_lock;
 pub mod lock;
 pub mod paths;
 pub mod progress;
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Exit, Hint};
 use crate::platform::Exposure;
 
-pub use lock::{InstanceLock, LabLock, Patience};
+pub use lab_lock::{Holder, LabLock};
+pub use lock::{InstanceLock, Patience};
 pub use paths::{Home, InstancePaths};
 pub use progress::Progress;
 pub use record::{Make, Record, Stage};
@@ -126,9 +128,14 @@ pub enum InstanceError {
     /// Another netlab holds the instance.
     #[error("another netlab is starting or ending the guest `{0}` right now")]
     Busy(Name),
-    /// Another netlab runs a lab in the guest.
-    #[error("another netlab is running a lab in the guest `{0}`")]
-    LabRuns(Name),
+    /// Another netlab runs a lab in the guest, or swaps it.
+    #[error("another netlab is {}", at_work(holder.as_ref(), name))]
+    LabRuns {
+        /// The guest.
+        name: Name,
+        /// Who it is, where the system tells.
+        holder: Option<Holder>,
+    },
     /// The record was written by a newer netlab.
     #[error(
         "the record `{}` has version {found}, this netlab reads up to {known}",
@@ -194,7 +201,7 @@ impl Hint for InstanceError {
             Self::Busy(name) => {
                 format!("wait for it, or end it there with Ctrl-C; `netlab status --name {name}`")
             }
-            Self::LabRuns(_) => {
+            Self::LabRuns { .. } => {
                 "wait for the other one to end, or use another guest: `--name other`".to_owned()
             }
             Self::TooNew { .. } => {
@@ -213,8 +220,19 @@ impl Hint for InstanceError {
             | Self::File { .. }
             | Self::TooNew { .. }
             | Self::Corrupt { .. } => Exit::HostLacks,
-            Self::Busy(_) | Self::LabRuns(_) => Exit::GuestDown,
+            Self::Busy(_) | Self::LabRuns { .. } => Exit::GuestDown,
         }
+    }
+}
+
+/// What a netlab that has a guest for itself is at.
+fn at_work(holder: Option<&Holder>, name: &Name) -> String {
+    match holder {
+        None => format!("running a lab in the guest `{name}`"),
+        Some(Holder { pid, lab: Some(lab) }) => {
+            format!("running a lab in the guest `{name}`: `{lab}`, as process {pid}")
+        }
+        Some(Holder { pid, lab: None }) => format!("swapping the guest `{name}`, as process {pid}"),
     }
 }
 
@@ -283,7 +301,11 @@ mod tests {
         let path = PathBuf::from("/home/u/record.json");
         let bad_json = serde_json::from_str::<u8>("x").unwrap_err();
         let exposed = |exposure| InstanceError::Exposed { path: "/n".into(), exposure };
-        let rows: [(InstanceError, &str, &str); 8] = [
+        let swapping = Holder { pid: 7, lab: None };
+        let running = Holder { pid: 7, lab: Some("switch".to_owned()) };
+        let labs = |holder| InstanceError::LabRuns { name: "lab2".parse().unwrap(), holder };
+        let other = "wait for the other one to end, or use another guest: `--name other`";
+        let rows: [(InstanceError, &str, &str); 10] = [
             (
                 exposed(Exposure::Account { id: 1001 }),
                 "another account (number 1001) can write to `/n`",
@@ -304,10 +326,16 @@ mod tests {
                 "another netlab is starting or ending the guest `lab2` right now",
                 "wait for it, or end it there with Ctrl-C; `netlab status --name lab2`",
             ),
+            (labs(None), "another netlab is running a lab in the guest `lab2`", other),
             (
-                InstanceError::LabRuns("lab2".parse().unwrap()),
-                "another netlab is running a lab in the guest `lab2`",
-                "wait for the other one to end, or use another guest: `--name other`",
+                labs(Some(running)),
+                "another netlab is running a lab in the guest `lab2`: `switch`, as process 7",
+                other,
+            ),
+            (
+                labs(Some(swapping)),
+                "another netlab is swapping the guest `lab2`, as process 7",
+                other,
             ),
             (
                 InstanceError::TooNew { path: path.clone(), found: 9, known: 1 },

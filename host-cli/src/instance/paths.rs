@@ -10,7 +10,7 @@
 //! <home>/cache/trials/<uuid>/   one trial: the console, and what QEMU says provider/qemu/trial
 //! <home>/checkpoints/<name>/    saved states of a guest, which outlive it   provider/qemu/checkpoint
 //! <home>/i/<name>/lock          held while the instance starts or ends     instance/lock
-//! <home>/i/<name>/lab.lock      held while a lab runs, or the guest is swapped  instance/lock
+//! <home>/i/<name>/lab.lock      held while a lab runs, or the guest is swapped  instance/lab_lock
 //! <home>/i/<name>/lab           there once a lab has run in the guest      instance/usage
 //! <home>/i/<name>/step.json     how far a lab has come that has not ended   instance/progress
 //! <home>/i/<name>/work          there once the user has worked in it       instance/usage

@@ -44,11 +44,13 @@ pub trait Emulator: Send + Sync {
     ) -> Result<Option<Endpoint>, Error>;
     /// The command line that `up` would run, program first. Starts nothing.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
-    /// Sets the clock of the guest that is up, which stood still while the host slept. What keeps it
-    /// from that is a note: the guest can still be worked in.
-    async fn wake(&self, reporter: &Reporter) -> Result<(), Error>;
     /// What became of the guest, once the connection to it is lost; `None` if there never was one.
     async fn fate(&self) -> Result<Option<Fate>, Error>;
+    /// Notes down that the user works in the guest that is up, if one is, and says how to reach it. No
+    /// other netlab swaps or ends it meanwhile: whoever does is waited for, and the mark is on the guest
+    /// that is there then. Its clock is set, which stood still while the host slept; what keeps netlab
+    /// from that is a note.
+    async fn enter(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error>;
     /// Saves the guest that is up as a checkpoint. It runs on, after an error as well. Must not be
     /// cut short.
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error>;

@@ -18,6 +18,7 @@ mod bundle;
 mod checkpoints;
 mod connection;
 mod crashes;
+mod crowd;
 mod custom_labs;
 mod demos;
 mod faults;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 16] = [
+    let groups: [(&str, &[(&str, Body)]); 17] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         ("crashes", crashes::TRIALS),
         ("fresh", fresh::TRIALS),
         ("group", group::TRIALS),
+        ("crowd", crowd::TRIALS),
         ("checkpoints", checkpoints::TRIALS),
         ("arm64", arm64::TRIALS),
         ("bundle", bundle::TRIALS),

@@ -16,7 +16,7 @@ use super::start::{Prepared, blocking, uuid};
 use super::{Artifacts, QemuError, QemuProvider};
 use crate::error::Error;
 use crate::instance::record::RECORD_VERSION;
-use crate::instance::{InstancePaths, Record, Stage};
+use crate::instance::{InstanceLock, InstancePaths, Record, Stage};
 use crate::platform::{Accelerator, Platform, ProcessIdentity};
 use crate::provider::{Endpoint, Tier};
 use crate::report::Reporter;
@@ -183,6 +183,33 @@ impl Drop for Unfinished<'_> {
         if let Some(paths) = self.paths {
             // What can't be removed now is cleared by whichever command comes next.
             let _ = paths.clear_machine();
+        }
+    }
+}
+
+/// An instance that has no guest yet: what there is of it is removed if its start is interrupted. One
+/// that fails leaves its console to `netlab logs`.
+pub(super) struct Beginning {
+    lock: Option<InstanceLock>,
+}
+
+impl Beginning {
+    /// The start of the instance that is locked.
+    pub(super) fn of(lock: InstanceLock) -> Self {
+        Self { lock: Some(lock) }
+    }
+
+    /// The start has come to its end, a good one or a bad one.
+    pub(super) fn finish(mut self) {
+        self.lock = None;
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            // What can't be removed now is cleared by whichever command comes next.
+            let _ = lock.remove_instance();
         }
     }
 }

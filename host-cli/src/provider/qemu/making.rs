@@ -323,12 +323,9 @@ async fn clear(
 /// What can't be ended or removed.
 pub async fn clear_leftovers(home: &Home) -> Result<Vec<String>, Error> {
     let (workshop, templates) = (home.workshop(), Templates::of(home));
-    if !workshop.folder().exists() {
-        return Ok(Vec::new());
-    }
-    let lock = match InstanceLock::acquire(&workshop, Patience::UpTo(Duration::ZERO)).await {
-        Ok(lock) => lock,
-        Err(InstanceError::Busy(_)) => return Ok(Vec::new()),
+    let lock = match InstanceLock::of_existing(&workshop, Patience::UpTo(Duration::ZERO)).await {
+        Ok(Some(lock)) => lock,
+        Ok(None) | Err(InstanceError::Busy(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let ended = clear(&lock, &workshop, &templates).await?;

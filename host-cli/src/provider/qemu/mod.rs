@@ -47,6 +47,7 @@ use zeroize::Zeroizing;
 use self::channel::BootChannel;
 use self::command::Machine;
 use self::discover::Qemu;
+use self::launch::Beginning;
 use self::qmp::Qmp;
 use self::reconcile::{State, reconcile};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
@@ -59,7 +60,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::guest;
 use crate::image::ImageSource;
-use crate::instance::{Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage, Use};
+use crate::instance::{
+    Home, InstanceLock, InstancePaths, Name, Patience, Record, Stage, Use, usage,
+};
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
 use crate::ssh::keys::InstanceKeys;
@@ -297,19 +300,23 @@ impl Provider for QemuProvider {
                 attached => return Ok(attached?),
             }
         }
-        room::check(self.paths.folder())?;
-        fault::reach(fault::Phase::UpLocked);
-        let prepared = self.prepare(reporter, begun).await?;
-        self.start(prepared, reporter, begun).await
+        let beginning = Beginning::of(lock);
+        let start = async {
+            room::check(self.paths.folder())?;
+            fault::reach(fault::Phase::UpLocked);
+            let prepared = self.prepare(reporter, begun).await?;
+            self.start(prepared, reporter, begun).await
+        };
+        let started = start.await;
+        beginning.finish();
+        started
     }
 
     async fn status(&self) -> Result<Status, Error> {
-        if !self.paths.folder().exists() {
-            return Ok(Status::Down);
-        }
         let patience = Patience::UpTo(STATUS_WAITS);
-        match InstanceLock::acquire(&self.paths, patience).await {
-            Ok(lock) => match reconcile(&lock, &self.paths).await?.0 {
+        match InstanceLock::of_existing(&self.paths, patience).await {
+            Ok(None) => Ok(Status::Down),
+            Ok(Some(lock)) => match reconcile(&lock, &self.paths).await?.0 {
                 State::Up { record, port, .. } => Ok(self.status_of(&record, port)),
                 State::Down => Ok(Status::Down),
             },
@@ -326,10 +333,10 @@ impl Provider for QemuProvider {
     }
 
     async fn down(&self, reporter: &Reporter) -> Result<Vec<String>, Error> {
-        if !self.paths.folder().exists() {
+        let patience = Patience::UpTo(DOWN_WAITS);
+        let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
             return Ok(Vec::new());
-        }
-        let lock = InstanceLock::acquire(&self.paths, Patience::UpTo(DOWN_WAITS)).await?;
+        };
         let (state, notes) = reconcile(&lock, &self.paths).await?;
         for text in notes {
             reporter.emit(Event::Note { text });
@@ -371,7 +378,10 @@ impl Emulator for QemuProvider {
         let begun = Instant::now();
         // All that can fail without the old guest is tried before that ends.
         let ready = async {
-            let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+            let patience = Patience::Wait(reporter);
+            let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
+                return Ok(None);
+            };
             let State::Up { record, process, port } = reconcile(&lock, &self.paths).await?.0 else {
                 return Ok(None);
             };
@@ -405,23 +415,22 @@ impl Emulator for QemuProvider {
         self.rehearse(&qemu, reporter).await
     }
 
-    async fn wake(&self, reporter: &Reporter) -> Result<(), Error> {
-        // A named pipe has had its one client.
-        if Platform::HOST.channel_kind() == ChannelKind::NamedPipe {
-            return Ok(());
+    async fn enter(&self, reporter: &Reporter) -> Result<Option<Endpoint>, Error> {
+        let patience = Patience::Wait(reporter);
+        let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
+            return Ok(None);
+        };
+        let State::Up { record, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+            return Ok(None);
+        };
+        self.check_architecture(&record)?;
+        usage::mark_work(&self.paths)?;
+        // A guest that was being saved when netlab was killed stands still until it is attached to.
+        if let Err(error) = self.attach(&record, port, reporter).await {
+            let text = format!("the guest may stand still, or its clock be wrong: {error}");
+            reporter.emit(Event::Note { text });
         }
-        match InstanceLock::acquire(&self.paths, Patience::UpTo(STATUS_WAITS)).await {
-            Ok(_lock) => {
-                if let Err(error) = self.set_clock(reporter).await {
-                    let text = format!("the guest's clock was not set: {error}");
-                    reporter.emit(Event::Note { text });
-                }
-                Ok(())
-            }
-            // Whoever attaches to the guest or starts it sets it.
-            Err(crate::instance::InstanceError::Busy(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(Some(self.endpoint(&record, port, true)))
     }
 
     async fn fate(&self) -> Result<Option<Fate>, Error> {

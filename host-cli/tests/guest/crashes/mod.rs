@@ -112,7 +112,7 @@ impl Crash {
     #[track_caller]
     fn befall(self) -> String {
         let home = Home::new();
-        let commands = Commands::of(self.phase, &home);
+        let commands = Commands::of(self, &home);
         for words in &commands.before {
             home.run(words).exit(0);
         }
@@ -179,7 +179,7 @@ struct Commands {
 
 impl Commands {
     #[track_caller]
-    fn of(phase: Phase, home: &Home) -> Self {
+    fn of(Crash { phase, victim }: Crash, home: &Home) -> Self {
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let same = |line| Self { before: Vec::new(), crashed: words(line), next: words(line) };
         let then_up =
@@ -195,7 +195,11 @@ impl Commands {
                 Self { before: vec![words("up")], crashed: demo.clone(), next: demo }
             }
             // There may be no guest any more that could be saved or reset again.
-            Phase::CheckpointSaving => then_up("checkpoint one"),
+            Phase::CheckpointSaving if victim == Victim::Qemu => then_up("checkpoint one"),
+            // It stands still while it is saved.
+            Phase::CheckpointSaving => {
+                Self { next: words("exec -- uptime"), ..then_up("checkpoint one") }
+            }
             Phase::DownBegun | Phase::DownEnded | Phase::DownHalf => then_up("down"),
             Phase::ResetReady | Phase::ResetGone | Phase::ResetDone => then_up("reset"),
             other => panic!("{other} has a chain of its own"),

@@ -4,6 +4,7 @@
 mod damage;
 pub mod disk;
 mod fresh;
+mod killed;
 mod secrets;
 mod tiers;
 
@@ -20,6 +21,7 @@ use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("each_damage_is_named_and_the_template_made_anew", damage::each_is_named),
+    ("netlab_killed_while_making_gives_way_to_those_that_wait", killed::waited_for),
     ("a_disk_too_small_for_a_template_is_told", disk::too_small),
     ("a_disk_that_fills_while_it_is_made_is_survived", disk::fills),
     ("each_tier_runs_a_demo_and_says_so", tiers::each_runs_a_demo),
@@ -153,6 +155,11 @@ impl Up {
     pub fn by(self, tier: &str) -> Self {
         assert_eq!(self.start, tier, "{:?}", self.notes);
         self
+    }
+
+    /// Whether a note holds this.
+    fn told(&self, part: &str) -> bool {
+        self.notes.iter().any(|note| note.contains(part))
     }
 
     /// Checks that so many notes hold each of `parts`.

@@ -32,9 +32,7 @@ pub fn two_at_once(suite: &Netlab) {
         let output = child.wait_with_output().expect("it ends");
         Up::of(&Outcome::of("up --json".to_owned(), output).exit(0)).by("clone")
     });
-    let with = |part: &str| {
-        ups.iter().filter(|up| up.notes.iter().any(|note| note.contains(part))).count()
-    };
+    let with = |part: &str| ups.iter().filter(|up| up.told(part)).count();
     assert_eq!(with("making a template of this guest"), 1);
     assert_eq!(with("another netlab"), 1);
     assert_eq!(own.templates().len(), 1);

@@ -37,8 +37,13 @@ impl QemuProvider {
         if !self.shelf().folder().exists() {
             return Ok(self.shelf().forget(which)?);
         }
-        let only_for_the_lock = !self.paths.folder().exists();
-        let lock = InstanceLock::acquire(&self.paths, Patience::UpTo(FORGET_WAITS)).await?;
+        let patience = Patience::UpTo(FORGET_WAITS);
+        let existing = InstanceLock::of_existing(&self.paths, patience).await?;
+        let only_for_the_lock = existing.is_none();
+        let lock = match existing {
+            Some(lock) => lock,
+            None => InstanceLock::acquire(&self.paths, patience).await?,
+        };
         let labels = self.shelf().forget(which);
         // Another netlab may have begun a guest, whose files stay, while we waited for the lock.
         if only_for_the_lock && Record::read(&self.paths)?.is_none() {

@@ -48,10 +48,8 @@ impl QemuProvider {
         let begun = Instant::now();
         self.check_available(None)?;
         let not_up = || NotUp { name: self.paths.name().to_string(), host: None };
-        if !self.paths.folder().exists() {
-            return Err(not_up().into());
-        }
-        let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
+        let patience = Patience::Wait(reporter);
+        let lock = InstanceLock::of_existing(&self.paths, patience).await?.ok_or_else(not_up)?;
         let (State::Up { record, port, .. }, _) = reconcile(&lock, &self.paths).await? else {
             lock.remove_instance()?;
             return Err(not_up().into());
