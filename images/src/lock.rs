@@ -285,7 +285,9 @@ mod tests {
             let text = String::from_utf8_lossy(bytes);
             if let Ok(lock) = Lock::parse("a.toml", &text) {
                 let names: Vec<_> = lock.packages.iter().map(LockedPackage::file_name).collect();
-                assert!(names.iter().all(|name| !name.contains(['/', '\\', '.']) || name.len() == 68));
+                assert!(
+                    names.iter().all(|name| !name.contains(['/', '\\', '.']) || name.len() == 68)
+                );
                 assert_eq!(Lock::parse("a.toml", &lock.text().unwrap()).unwrap(), lock);
             }
         });

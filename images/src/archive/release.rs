@@ -88,11 +88,7 @@ impl Release {
 fn parse_file(line: &str) -> Option<IndexFile> {
     let mut words = line.split_whitespace();
     let (sha256, size, path) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    is_sha256(sha256).then(|| IndexFile {
-        path: path.to_owned(),
-        size,
-        sha256: sha256.to_owned(),
-    })
+    is_sha256(sha256).then(|| IndexFile { path: path.to_owned(), size, sha256: sha256.to_owned() })
 }
 
 /// Debian writes `UTC` (and sometimes `+0000`) where HTTP writes `GMT`; the rest is one format.
