@@ -32,6 +32,7 @@ mod recipe;
 mod relock;
 mod root;
 mod store;
+mod xz;
 
 pub use arch::Arch;
 pub use archive::ArchiveError;

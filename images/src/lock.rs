@@ -278,4 +278,18 @@ mod tests {
             format!("the lock `{name}` is for `trixie`, wanted is `forky`")
         );
     }
+
+    #[test]
+    fn any_text_is_a_lock_that_can_be_written_again_or_refused() {
+        bolero::check!(name = "lock").for_each(|bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            if let Ok(lock) = Lock::parse("a.toml", &text) {
+                let names: Vec<_> = lock.packages.iter().map(LockedPackage::file_name).collect();
+                assert!(
+                    names.iter().all(|name| !name.contains(['/', '\\', '.']) || name.len() == 68)
+                );
+                assert_eq!(Lock::parse("a.toml", &lock.text().unwrap()).unwrap(), lock);
+            }
+        });
+    }
 }

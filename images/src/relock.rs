@@ -4,7 +4,6 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use lzma_rust2::XzReader;
 use pgp::composed::SignedPublicKey;
 use sha2::{Digest, Sha256};
 
@@ -17,10 +16,14 @@ use crate::error::Error;
 use crate::lock::{LOCK_FORMAT, Lock, LockError, LockedPackage};
 use crate::progress::{Progress, ProgressEvent};
 use crate::recipe::Recipe;
+use crate::xz;
 
 /// The snapshot archive imports the pool some hours after an index is published; a day later it
 /// surely has everything, and stable releases drop nothing so soon.
 const SNAPSHOT_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// No signed index of a release is larger (trixie: 0.14 MB).
+const MAX_INDEX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// No list of a Debian release is larger (trixie's main: 57 MB); stops decompression bombs.
 const MAX_LIST_BYTES: u64 = 512 * 1024 * 1024;
@@ -118,7 +121,7 @@ fn fetch_index(
     let client = Client::new();
     let folder = format!("{mirror}dists/{}/", recipe.release);
     let url = format!("{folder}InRelease");
-    let index = get(&client, &url, mirror)?;
+    let index = get(&client, &url, mirror, MAX_INDEX_BYTES)?;
     let text =
         String::from_utf8(index.clone()).map_err(|error| malformed(&url, error.to_string()))?;
     let signed = verify(&url, &text, trust.keys, trust.now)?;
@@ -133,7 +136,7 @@ fn fetch_index(
     let listed =
         release.file(&path).ok_or_else(|| malformed(&url, format!("it does not list `{path}`")))?;
     let list_url = format!("{folder}{path}");
-    let list = get(&client, &list_url, mirror)?;
+    let list = get(&client, &list_url, mirror, listed.size.min(MAX_LIST_BYTES))?;
     let found = hex::encode(Sha256::digest(&list));
     if found != listed.sha256 || list.len() as u64 != listed.size {
         return Err(ArchiveError::Altered {
@@ -142,24 +145,30 @@ fn fetch_index(
         });
     }
     let mut text = String::new();
-    XzReader::new(list.as_slice(), true)
-        .take(MAX_LIST_BYTES)
+    xz::reader(&list)
+        .take(MAX_LIST_BYTES + 1)
         .read_to_string(&mut text)
         .map_err(|error| malformed(&list_url, error.to_string()))?;
+    if text.len() as u64 > MAX_LIST_BYTES {
+        return Err(too_large(&list_url, MAX_LIST_BYTES));
+    }
     let packages = parse_packages(&text)
         .map_err(|name| malformed(&list_url, format!("the stanza of `{name}`")))?;
     Ok(Fetched { release, index_sha256: hex::encode(Sha256::digest(&index)), packages })
 }
 
 /// Indexes are read whole: they are small, and a broken transfer is simply begun anew.
-fn get(client: &Client, url: &str, mirror: &str) -> Result<Vec<u8>, ArchiveError> {
+fn get(client: &Client, url: &str, mirror: &str, limit: u64) -> Result<Vec<u8>, ArchiveError> {
     let unreachable = |reason: String| ArchiveError::Unreachable { url: url.to_owned(), reason };
     match client.get(url, 0) {
         Answer::Body { body, .. } => {
             let mut bytes = Vec::new();
-            body.take(MAX_LIST_BYTES)
+            body.take(limit + 1)
                 .read_to_end(&mut bytes)
                 .map_err(|error| unreachable(error.to_string()))?;
+            if bytes.len() as u64 > limit {
+                return Err(too_large(url, limit));
+            }
             Ok(bytes)
         }
         Answer::Missing => Err(ArchiveError::Missing {
@@ -216,6 +225,10 @@ fn write(lock: &Lock, out: &Path) -> Result<(), LockError> {
     std::io::Write::write_all(&mut file, lock.text()?.as_bytes()).map_err(failed)?;
     file.persist(out).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+fn too_large(url: &str, limit: u64) -> ArchiveError {
+    malformed(url, format!("it has more than {limit} bytes"))
 }
 
 fn malformed(url: &str, reason: String) -> ArchiveError {

@@ -188,4 +188,53 @@ mod tests {
         let error = encode(&"x".repeat(MAX_FRAME_BYTES)).unwrap_err();
         assert_eq!(error.to_string(), "a frame of 1048578 bytes is over the limit of 1048576");
     }
+
+    /// All messages of a stream that comes in pieces of `piece` bytes, and how it ended.
+    fn decoded(stream: &[u8], piece: usize) -> (Vec<serde_json::Value>, Option<String>) {
+        let mut decoder = Decoder::default();
+        let mut messages = Vec::new();
+        for bytes in stream.chunks(piece) {
+            decoder.push(bytes);
+            loop {
+                match decoder.message() {
+                    Ok(Some(message)) => messages.push(message),
+                    Ok(None) => break,
+                    Err(error) => return (messages, Some(error.to_string())),
+                }
+            }
+            assert!(decoder.pending.len() < LENGTH_BYTES + MAX_FRAME_BYTES);
+        }
+        (messages, decoder.finish().err().map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn any_bytes_are_the_same_messages_however_they_are_cut() {
+        bolero::check!(name = "frames").for_each(|stream: &[u8]| {
+            let whole = decoded(stream, stream.len().max(1));
+            for piece in 1..=5 {
+                assert_eq!(decoded(stream, piece), whole, "cut every {piece} bytes");
+            }
+        });
+    }
+
+    /// Whatever is understood as a message is told the same way again.
+    fn round_trip<T: Serialize + DeserializeOwned>(payload: &[u8]) {
+        if let Ok(message) = serde_json::from_slice::<T>(payload) {
+            let told = serde_json::to_string(&message).unwrap();
+            let again: T = serde_json::from_str(&told).unwrap();
+            assert_eq!(serde_json::to_string(&again).unwrap(), told);
+        }
+    }
+
+    #[test]
+    fn any_payload_is_a_message_that_can_be_told_again_or_none() {
+        use crate::boot::{Order, Report};
+        bolero::check!(name = "messages").for_each(|payload: &[u8]| {
+            round_trip::<crate::Hello>(payload);
+            round_trip::<crate::Request>(payload);
+            round_trip::<crate::Event>(payload);
+            round_trip::<Report>(payload);
+            round_trip::<Order>(payload);
+        });
+    }
 }

@@ -132,7 +132,8 @@ impl Tally {
 
     fn print_memory(&self) {
         line("\n| memory, KiB | first round | median | last round | most |\n|---|---|---|---|---|");
-        let rows: [(&str, fn(&Memory) -> u64); 6] = [
+        type Figure = fn(&Memory) -> u64;
+        let rows: [(&str, Figure); 6] = [
             ("netlab in demo 3, at most", |it| it.netlab),
             ("agent in demo 3, at most", |it| it.agent),
             ("QEMU, Rss", |it| it.qemu_rss),

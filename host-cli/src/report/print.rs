@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-use super::json::JSON_VERSION;
+use super::json::{JSON_VERSION, one_line};
 use super::{Event, Reporter, harmless, table};
 use crate::error::{Error, Exit, Hint};
 use crate::platform::Platform;
@@ -58,8 +58,8 @@ pub fn text(text: &str) -> Result<(), OutputError> {
 /// # Errors
 /// [`OutputError`].
 pub fn json<T: Serialize>(event: &str, data: &T) -> Result<(), OutputError> {
-    let line = serde_json::to_string(&Line { v: JSON_VERSION, event, data });
-    text(&(line.map_err(io::Error::from)? + "\n"))
+    let line = one_line(&Line { v: JSON_VERSION, event, data });
+    text(&line.map_err(io::Error::from)?)
 }
 
 /// Writes aligned columns.

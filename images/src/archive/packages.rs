@@ -2,6 +2,7 @@
 
 use super::control::{Stanza, stanzas};
 use super::relation::{self, Group};
+use crate::lock::is_sha256;
 
 /// A package as the index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ fn parse_stanza(stanza: &Stanza<'_>) -> Option<Package> {
         provides: relations("Provides")?,
         filename: owned("Filename")?,
         size: stanza.get("Size")?.parse().ok()?,
-        sha256: owned("SHA256").filter(|digest| digest.len() == 64)?,
+        sha256: owned("SHA256").filter(|digest| is_sha256(digest))?,
         homepage: owned("Homepage"),
     })
 }
@@ -71,5 +72,19 @@ mod tests {
         assert_eq!(packages[0].depends.len(), 2);
         assert_eq!(packages[0].homepage, None);
         assert_eq!(parse(&text.replace("98", "many")).unwrap_err(), "dash");
+    }
+
+    #[test]
+    fn any_text_is_a_list_or_a_broken_stanza() {
+        bolero::check!(name = "packages").for_each(|bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            for package in parse(&text).unwrap_or_default() {
+                assert!(!package.name.is_empty() && is_sha256(&package.sha256));
+                for relation in package.depends.iter().chain(&package.provides).flatten() {
+                    let admits = |bound: &relation::Bound| bound.admits(&package.version);
+                    let _admitted = relation.bound.as_ref().is_none_or(admits);
+                }
+            }
+        });
     }
 }

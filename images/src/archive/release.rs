@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::control::Stanza;
 use super::error::ArchiveError;
+use crate::lock::is_sha256;
 
 /// How far a mirror's clock may run ahead of ours before its index counts as from the future.
 pub(super) const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
@@ -87,11 +88,7 @@ impl Release {
 fn parse_file(line: &str) -> Option<IndexFile> {
     let mut words = line.split_whitespace();
     let (sha256, size, path) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    (sha256.len() == 64).then(|| IndexFile {
-        path: path.to_owned(),
-        size,
-        sha256: sha256.to_owned(),
-    })
+    is_sha256(sha256).then(|| IndexFile { path: path.to_owned(), size, sha256: sha256.to_owned() })
 }
 
 /// Debian writes `UTC` (and sometimes `+0000`) where HTTP writes `GMT`; the rest is one format.
@@ -172,5 +169,18 @@ mod tests {
         for (text, now, expected) in table {
             assert_eq!(parse(text, now).unwrap_err(), expected);
         }
+    }
+
+    #[test]
+    fn any_text_is_an_index_or_refused() {
+        let now = at("Fri, 27 Nov 2026 09:15:44 UTC");
+        bolero::check!(name = "release").for_each(|bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            if let Ok(release) = Release::parse("http://mirror/InRelease", &text, "trixie", now) {
+                assert!(release.date <= now + CLOCK_TOLERANCE);
+                assert_eq!(timestamp(release.date).len(), "20261121T091544Z".len());
+                assert!(release.files.iter().all(|file| is_sha256(&file.sha256)));
+            }
+        });
     }
 }

@@ -283,3 +283,25 @@ fn an_interruption_leaves_nothing() {
     let error = world.take(&world.bundle, &stopped).expect_err("an interruption");
     assert_eq!(error.to_string(), "interrupted while unpacking the bundle");
 }
+
+#[test]
+fn any_bytes_are_a_bundle_of_what_was_locked_or_refused() {
+    let world = World::new();
+    let path = world.folder.path().join("any.bundle");
+    let cache = tempfile::tempdir().unwrap();
+    bolero::check!(name = "bundle").for_each(|bytes: &[u8]| {
+        put(&path, bytes);
+        let Ok(bundle) = Bundle::open(&path) else { return };
+        for lab in bundle.labs() {
+            if let Ok(Some(text)) = bundle.lab(&lab.id) {
+                assert_eq!(blake3::hash(text.as_bytes()).to_string(), lab.blake3);
+            }
+        }
+        if bundle.unpack(&world.lock.packages, cache.path(), &Silent).is_ok() {
+            for package in &world.lock.packages {
+                let bytes = fs::read(cache.path().join(package.file_name())).unwrap();
+                assert_eq!(hex::encode(Sha256::digest(&bytes)), package.sha256);
+            }
+        }
+    });
+}

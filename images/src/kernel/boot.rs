@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lzma_rust2::XzReader;
 
 use super::error::KernelError;
 use crate::arch::Arch;
 use crate::root::{Node, Tree};
+use crate::xz;
 
 /// No unpacked kernel of Debian is larger (6.12: 58 MB); stops decompression bombs.
 const MAX_KERNEL_BYTES: u64 = 512 << 20;
@@ -89,7 +89,7 @@ fn decompress(payload: &[u8]) -> Result<Vec<u8>, String> {
             let decoder = zstd::Decoder::new(stream).map_err(|error| error.to_string())?;
             Box::new(decoder.single_frame())
         }
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(XzReader::new(stream, false)),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(xz::reader(stream)),
         [first, second, third, fourth, ..] => {
             return Err(format!(
                 "its payload begins with {first:02x} {second:02x} {third:02x} {fourth:02x}, which \
@@ -100,9 +100,12 @@ fn decompress(payload: &[u8]) -> Result<Vec<u8>, String> {
     };
     let mut unpacked = Vec::new();
     reader
-        .take(MAX_KERNEL_BYTES)
+        .take(MAX_KERNEL_BYTES + 1)
         .read_to_end(&mut unpacked)
         .map_err(|error| format!("its payload is damaged: {error}"))?;
+    if unpacked.len() as u64 > MAX_KERNEL_BYTES {
+        return Err(format!("its payload unpacks to more than {MAX_KERNEL_BYTES} bytes"));
+    }
     Ok(unpacked)
 }
 
@@ -208,5 +211,15 @@ mod tests {
         assert_eq!(check_arm_image(&image), Err("it is an EFI image with a compressed payload"));
         image[0x38..0x3c].copy_from_slice(b"ARM\x64");
         assert_eq!(check_arm_image(&image), Ok(()));
+    }
+
+    #[test]
+    fn any_bytes_are_a_kernel_or_refused() {
+        bolero::check!(name = "kernel").for_each(|image: &[u8]| {
+            if let Ok(elf) = payload(image) {
+                assert!(elf.starts_with(b"\x7fELF"));
+            }
+            let _arm = check_arm_image(image);
+        });
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use lzma_rust2::XzReader;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection};
 
 use super::error::KernelError;
+use crate::xz;
 
 /// No module is larger; stops decompression bombs.
 const MAX_MODULE_BYTES: u64 = 256 << 20;
@@ -41,10 +41,13 @@ pub fn read(path: &str, packaged: &[u8]) -> Result<Module, KernelError> {
     let (path, mut bytes) = match path.strip_suffix(".xz") {
         Some(path) => {
             let mut bytes = Vec::new();
-            XzReader::new(packaged, true)
-                .take(MAX_MODULE_BYTES)
+            xz::reader(packaged)
+                .take(MAX_MODULE_BYTES + 1)
                 .read_to_end(&mut bytes)
                 .map_err(|error| bad(error.to_string()))?;
+            if bytes.len() as u64 > MAX_MODULE_BYTES {
+                return Err(bad(format!("it unpacks to more than {MAX_MODULE_BYTES} bytes")));
+            }
             (path, bytes)
         }
         None => (path, packaged.to_vec()),
@@ -178,5 +181,16 @@ mod tests {
     fn damaged_modules_are_named() {
         let error = read("kernel/a.ko", b"text").unwrap_err().to_string();
         assert!(error.starts_with("the module `kernel/a.ko` is not readable: "), "{error}");
+    }
+
+    #[test]
+    fn any_bytes_are_a_module_or_refused() {
+        bolero::check!(name = "module").for_each(|bytes: &[u8]| {
+            for path in ["kernel/a.ko", "kernel/a.ko.xz"] {
+                if let Ok(module) = read(path, bytes) {
+                    assert_eq!((module.name.as_str(), module.path.as_str()), ("a", "kernel/a.ko"));
+                }
+            }
+        });
     }
 }

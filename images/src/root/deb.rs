@@ -6,14 +6,21 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use lzma_rust2::XzReader;
 use tar::EntryType;
 
 use super::error::RootError;
 use super::tree::Node;
+use crate::xz;
 
 /// The largest packages are kernels with about 130 MB of files.
 const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+
+/// Most entries of a package: Debian's kernels have 5000. It bounds what small entries cost, and how
+/// deep modules can depend on each other.
+const MAX_ENTRIES: usize = 50_000;
+
+/// Longest path, in bytes: Linux takes none that is longer (`PATH_MAX`).
+const MAX_PATH_BYTES: usize = 4096;
 
 /// Memory that is set aside on a header's word; longer files are given more as they arrive.
 const MAX_RESERVED_BYTES: u64 = 1 << 20;
@@ -37,7 +44,7 @@ fn unpack_limited(
     let unreadable = |reason: String| RootError::Package { package: package.to_owned(), reason };
     let (name, member) = data_member(bytes).map_err(|reason| unreadable(reason.to_owned()))?;
     let reader: Box<dyn Read> = match name {
-        "data.tar.xz" => Box::new(XzReader::new(member, true)),
+        "data.tar.xz" => Box::new(xz::reader(member)),
         "data.tar.zst" => {
             Box::new(zstd::Decoder::new(member).map_err(|error| unreadable(error.to_string()))?)
         }
@@ -62,9 +69,15 @@ fn unpack_limited(
             .map_err(|error| unreadable(error.to_string()))?;
         let refused = |reason| RootError::Entry {
             package: package.to_owned(),
-            path: written.clone(),
+            path: written.chars().take(MAX_PATH_BYTES).collect(),
             reason,
         };
+        if written.len() > MAX_PATH_BYTES {
+            return Err(refused("it is longer than any path"));
+        }
+        if unpacked.len() == MAX_ENTRIES {
+            return Err(refused("no package has so many"));
+        }
         let path = inside(&written).ok_or_else(|| refused("it leads out of the root"))?;
         let mode = entry
             .header()
@@ -73,6 +86,7 @@ fn unpack_limited(
             .map(|mode| (mode & 0o7777) as u16)?;
         let target = || {
             let name = entry.link_name_bytes().map(|name| name.into_owned());
+            let name = name.filter(|name| name.len() <= MAX_PATH_BYTES);
             name.and_then(|name| String::from_utf8(name).ok()).ok_or_else(|| refused("no target"))
         };
         let node = match entry.header().entry_type() {
@@ -251,5 +265,35 @@ mod tests {
             let error = unpack("p", &bytes).unwrap_err().to_string();
             assert_eq!(error, format!("the package p is not readable: {reason}"));
         }
+    }
+
+    /// What comes out lies below the root, however it was put in, and is no larger than allowed.
+    fn assert_harmless(package: &[u8]) {
+        const LIMIT: u64 = 1 << 20;
+        let Ok(unpacked) = unpack_limited("p", package, LIMIT) else { return };
+        for (path, node) in unpacked {
+            assert_eq!(inside(&path).as_ref(), Some(&path));
+            assert!(!path.is_empty());
+            match node {
+                Node::Directory { mode } => assert!(mode <= 0o7777),
+                Node::File { mode, bytes: contents } => {
+                    assert!(mode <= 0o7777);
+                    assert!(contents.len() as u64 <= LIMIT);
+                }
+                Node::Symlink { target } => assert!(stays_inside(&path, &target)),
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_package_below_the_root_or_refused() {
+        bolero::check!(name = "deb").for_each(|bytes: &[u8]| assert_harmless(bytes));
+    }
+
+    #[test]
+    fn any_archive_unpacks_below_the_root_or_is_refused() {
+        bolero::check!(name = "tar").for_each(|bytes: &[u8]| {
+            assert_harmless(&wrap("data.tar", bytes));
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of whole lab files.
 
 mod builtin;
+mod hostile;
 mod mistakes;
 mod plan;
 mod readme;

@@ -256,7 +256,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
         let (Some(seconds), Some(micros)) = (at("seconds"), at("microseconds")) else {
             return;
         };
-        let at = Duration::from_secs(seconds) + Duration::from_micros(micros);
+        let Some(at) = Duration::from_secs(seconds).checked_add(Duration::from_micros(micros))
+        else {
+            return;
+        };
         match text(event, "event").as_deref() {
             Some("STOP") => self.stands_since = Some(at),
             Some("RESUME") => {
@@ -350,6 +353,20 @@ mod tests {
         );
         let error = played(&[r#"{"QMP": {}}"#]).await.err().unwrap();
         assert_eq!(error.to_string(), "QEMU's control channel broke at `qmp_capabilities`");
+    }
+
+    #[tokio::test]
+    async fn an_event_of_no_time_that_there_is_is_passed_over() {
+        let mut client = played(&[
+            r#"{"QMP": {}}"#,
+            r#"{"return": {}}"#,
+            "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 18446744073709551615, \
+             \"microseconds\": 1000000}}\n{\"return\": {}}",
+        ])
+        .await
+        .unwrap();
+        client.stop().await.unwrap();
+        assert_eq!(client.stood_still(), None);
     }
 
     #[tokio::test]

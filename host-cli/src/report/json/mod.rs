@@ -8,6 +8,8 @@ mod line;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use self::line::{Body, Line};
 use super::{Event, Renderer, StepPlace};
 use crate::provider::Tier;
@@ -34,9 +36,8 @@ impl JsonRenderer {
     }
 
     fn write(&mut self, body: Body<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Line { v: JSON_VERSION, body })?;
-        line.push(b'\n');
-        self.stdout.write_all(&line)?;
+        let line = one_line(&Line { v: JSON_VERSION, body })?;
+        self.stdout.write_all(line.as_bytes())?;
         self.stdout.flush()
     }
 
@@ -48,6 +49,22 @@ impl JsonRenderer {
         }
         due
     }
+}
+
+/// Writes a value as one line. JSON lets DEL and the C1 controls stand as they are, and a terminal
+/// obeys them: they are escaped like the others. They occur in strings only.
+pub(super) fn one_line<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    let text = serde_json::to_string(value)?;
+    let mut line = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        if character.is_control() {
+            line.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            line.push(character);
+        }
+    }
+    line.push('\n');
+    Ok(line)
 }
 
 impl Renderer for JsonRenderer {

@@ -114,3 +114,11 @@ fn a_group_is_told_guest_by_guest_and_whole_at_the_end() {
     assert_eq!(group["members"][1], failed);
     assert_eq!(group["members"][2]["state"], json!("was_up"));
 }
+
+#[test]
+fn no_control_character_stands_in_a_line_as_it_is() {
+    let said = "\u{1b}[2J\u{7f}\u{9b}2J\n";
+    let line = one_line(&said).unwrap();
+    assert_eq!(line, "\"\\u001b[2J\\u007f\\u009b2J\\n\"\n");
+    assert_eq!(serde_json::from_str::<String>(&line).unwrap(), said);
+}

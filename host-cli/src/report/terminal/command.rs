@@ -36,6 +36,7 @@ pub(super) fn lines(
     if let Some(name) = background
         && let Some(last) = lines.pop()
     {
+        let name = harmless(name.as_bytes(), false);
         lines.extend(page.at_right(last, used, &format!("running as \"{name}\"")));
     }
     lines

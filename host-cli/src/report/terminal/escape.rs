@@ -67,7 +67,7 @@ impl Perform for Writer {
 /// with which one line can be made to read as another.
 fn is_harmful(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -96,6 +96,22 @@ mod tests {
         for (line, expected, what) in cases {
             assert_eq!(harmless(line, false), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn of_any_bytes_only_text_and_colours_reach_the_terminal() {
+        bolero::check!(name = "escape").for_each(|line: &[u8]| {
+            assert!(!harmless(line, false).chars().any(is_harmful));
+            let coloured = harmless(line, true);
+            let mut pieces = coloured.split('\u{1b}');
+            assert!(!pieces.next().is_some_and(|piece| piece.chars().any(is_harmful)));
+            for piece in pieces {
+                let (numbers, text) = piece.split_once('m').expect("an end");
+                let is_colour = |byte: u8| byte.is_ascii_digit() || b"[;:".contains(&byte);
+                assert!(numbers.starts_with('[') && numbers.bytes().all(is_colour), "{numbers}");
+                assert!(!text.chars().any(is_harmful), "{text:?}");
+            }
+        });
     }
 
     #[test]

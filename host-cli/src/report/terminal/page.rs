@@ -79,7 +79,9 @@ impl Page {
     /// The prompt of a place, its name right-aligned: `  red # `.
     pub(super) fn prompt(&self, place: &Place, sign: char) -> (String, usize) {
         let label = self.label;
-        let text = format!(" {place:>label$} {sign}");
+        // The guest tells where something runs, and may say anything.
+        let name = harmless(place.name().as_bytes(), false);
+        let text = format!(" {name:>label$} {sign}");
         let width = text.width() + 1;
         (self.palette.place(place, &text) + " ", width)
     }
@@ -89,7 +91,7 @@ impl Page {
         let (prompt, width) = self.prompt(place, '>');
         let blank = " ".repeat(width);
         let lead_of = |number| if number == 0 { &prompt } else { &blank };
-        let lines = wrap(line, self.columns - width).into_iter().enumerate();
+        let lines = wrap(line, self.columns.saturating_sub(width)).into_iter().enumerate();
         lines
             .map(|(number, line)| format!("{}{line}", lead_of(number)).trim_end().to_owned())
             .collect()
@@ -177,6 +179,15 @@ mod tests {
         assert_eq!(page.prompt(&Place::Root, '#'), ("   root # ".to_owned(), 10));
         let long = Place::Namespace("a-very-long-name".to_owned());
         assert_eq!(page.prompt(&long, '#'), (" a-very-long-name # ".to_owned(), 20));
+    }
+
+    #[test]
+    fn a_place_that_a_guest_made_up_steers_no_terminal() {
+        let page = page(40, &[]);
+        let place = Place::Namespace("\u{1b}]0;title\u{7}x\u{9b}2J".to_owned());
+        assert_eq!(page.prompt(&place, '>').0, "  x2J > ");
+        let long = Place::Namespace("y".repeat(60));
+        assert!(page.output(&long, "text")[0].ends_with("y > t"));
     }
 
     #[test]

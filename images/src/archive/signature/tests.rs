@@ -199,3 +199,14 @@ fn the_keys_are_those_that_debian_publishes() {
         ]
     );
 }
+
+#[test]
+fn any_text_is_refused_that_no_known_key_has_signed() {
+    let keys = debian_keys().unwrap();
+    bolero::check!(name = "signature").for_each(|bytes: &[u8]| {
+        let index = String::from_utf8_lossy(bytes);
+        if let Ok(text) = verify(URL, &index, &keys, SystemTime::now()) {
+            panic!("it was believed: {text}");
+        }
+    });
+}
