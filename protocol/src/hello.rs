@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn another_build_is_refused_with_both_versions_named() {
         for (protocol, version, words) in [
-            (9, "0.1.0", "the guest's agent 0.1.0 speaks protocol 9, this netlab 0.1.0 speaks 3"),
-            (3, "0.0.9", "the guest's agent 0.0.9 speaks protocol 3, this netlab 0.1.0 speaks 3"),
+            (9, "0.1.0", "the guest's agent 0.1.0 speaks protocol 9, this netlab 0.1.0 speaks 4"),
+            (3, "0.0.9", "the guest's agent 0.0.9 speaks protocol 3, this netlab 0.1.0 speaks 4"),
         ] {
             let error = hello(protocol, version).accept("0.1.0").unwrap_err();
             assert_eq!(error.to_string(), words);

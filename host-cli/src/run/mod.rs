@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use netlab_fault as fault;
-use netlab_protocol::{Event as GuestEvent, Place, Plan, Request, Topology};
+use netlab_protocol::{Event as GuestEvent, Failure, Place, Plan, Request, Topology};
 use tokio::time::timeout;
 
 pub use error::RunError;
@@ -58,6 +58,7 @@ pub struct Run<'a> {
     places: Vec<StepPlace>,
     keep: bool,
     guest_may_go: bool,
+    left_may_go: bool,
     /// Whether the lab in the guest ends with this session: it is open, and not held.
     attached: bool,
     /// Indexes of the steps before which this very run has saved the guest.
@@ -98,6 +99,7 @@ impl<'a> Run<'a> {
             places,
             keep,
             guest_may_go,
+            left_may_go,
             attached: false,
             saved_here: BTreeSet::new(),
             begin: 0,
@@ -131,14 +133,24 @@ impl<'a> Run<'a> {
     async fn take_guest(&mut self) -> Result<(), Error> {
         self.attached = true;
         let open = Request::Open(Box::new(self.plan.clone()));
-        self.cancel.guard(self.session.send(&open)).await?;
-        match self.cancel.guard(self.session.next()).await? {
-            GuestEvent::Opened => Ok(()),
-            GuestEvent::Failed(failure) => {
-                let (lab, failure) = (self.plan.lab.clone(), Box::new(failure));
-                Err(RunError::Refused { lab, failure }.into())
+        let begun = Instant::now();
+        loop {
+            self.cancel.guard(self.session.send(&open)).await?;
+            match self.cancel.guard(self.session.next()).await? {
+                GuestEvent::Opened => return Ok(()),
+                // Nobody else runs a lab in a guest of ours, or we would not have its lock: it is the
+                // agent of a netlab that was killed, which clears that one's lab away.
+                GuestEvent::Failed(Failure::Busy)
+                    if self.left_may_go && begun.elapsed() < BREAK_OFF_LIMIT =>
+                {
+                    self.cancel.guard(pause(RETRY_EVERY)).await?;
+                }
+                GuestEvent::Failed(failure) => {
+                    let (lab, failure) = (self.plan.lab.clone(), Box::new(failure));
+                    return Err(RunError::Refused { lab, failure }.into());
+                }
+                other => return Err(self.session.unexpected("opening the lab", &other).into()),
             }
-            other => Err(self.session.unexpected("opening the lab", &other).into()),
         }
     }
 
@@ -337,6 +349,15 @@ impl<'a> Run<'a> {
 /// Longest wait for a lab to be cleared away after an interruption. The agent does it without us
 /// too, once the connection ends.
 const BREAK_OFF_LIMIT: Duration = Duration::from_secs(15);
+
+/// Time between two requests for a guest that still clears an earlier lab away.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits, in a way that can be interrupted.
+async fn pause(time: Duration) -> Result<(), Error> {
+    tokio::time::sleep(time).await;
+    Ok(())
+}
 
 /// How the steps came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

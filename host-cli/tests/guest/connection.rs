@@ -14,6 +14,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_wrong_host_key_is_refused", a_wrong_host_key_is_refused),
     ("two_labs_at_once_are_refused_and_exec_is_not", two_labs_at_once),
     ("a_killed_netlab_leaves_nothing_in_the_guest", a_killed_netlab_leaves_nothing),
+    ("a_demo_right_after_a_killed_one_waits_for_its_end", a_demo_after_a_killed_one),
     ("ctrl_c_ends_a_lab_in_order", ctrl_c_ends_a_lab_in_order),
     ("a_reset_while_a_lab_runs_is_refused", a_reset_while_a_lab_runs),
     ("a_background_that_prints_to_the_end_does_no_harm", a_background_that_prints),
@@ -104,6 +105,16 @@ fn a_killed_netlab_leaves_nothing(netlab: &Netlab) {
     demo.kill().expect("kill -9");
     demo.wait().expect("it ends");
     wait_until("the guest has cleared the lab away", || nothing_is_left(netlab));
+}
+
+fn a_demo_after_a_killed_one(netlab: &Netlab) {
+    // Work of the user's keeps the guest, and the lab that was killed in it.
+    netlab.run(["exec", "--", "true"]).exit(0);
+    let mut demo = slow_demo(netlab);
+    demo.kill().expect("kill -9");
+    demo.wait().expect("it ends");
+    let brief = netlab.lab("brief.md", include_str!("crashes/brief.md"));
+    netlab.run(["demo".as_ref(), brief.as_os_str()]).exit(0);
 }
 
 fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {
