@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netlab_protocol::{Decoder, Event, Hello, Request, encode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, timeout_at};
 
 use super::binary;
@@ -80,9 +80,7 @@ impl Session {
     /// The connection is lost.
     pub async fn end(mut self) -> Result<(), SessionError> {
         self.wire.channel.outgoing.end().await?;
-        while let Some(piece) = self.wire.channel.incoming.next().await {
-            self.wire.take(piece);
-        }
+        self.wire.drain().await;
         Ok(())
     }
 
@@ -154,10 +152,23 @@ impl Wire {
 
     /// Takes in the rest of what the agent said and tells how it was lost.
     async fn drained(&mut self) -> SessionError {
+        self.drain().await;
+        self.lost()
+    }
+
+    /// Takes in what nobody waits for any more, message by message, so that it does not pile up here
+    /// however much it is. What is no message is the end of it.
+    async fn drain(&mut self) {
         while let Some(piece) = self.channel.incoming.next().await {
             self.take(piece);
+            loop {
+                match self.decoder.message::<IgnoredAny>() {
+                    Ok(Some(IgnoredAny)) => {}
+                    Ok(None) => break,
+                    Err(_) => return,
+                }
+            }
         }
-        self.lost()
     }
 
     fn lost(&self) -> SessionError {

@@ -27,6 +27,10 @@ use crate::provider::Endpoint;
 /// Time between two tries to hear them.
 const BANNER_RETRY: Duration = Duration::from_millis(50);
 
+/// Longest output of a command whose answer is kept, in bytes: four times the agent's journal, which is the
+/// longest of them.
+const MAX_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Port for which `known_hosts` has names without brackets.
 const PLAIN_PORT: u16 = 22;
 
@@ -238,13 +242,17 @@ impl Connection {
     /// Runs a short command and returns what it prints on standard output.
     ///
     /// # Errors
-    /// [`SshError::Denied`] or [`SshError::Lost`].
+    /// [`SshError::Denied`], or [`SshError::Lost`], also if it says more than a short command would.
     pub async fn output(&self, line: &str) -> Result<Vec<u8>, SshError> {
         let mut channel = self.exec(line).await?;
         let mut output = Vec::new();
         while let Some(piece) = channel.incoming.next().await {
             if let Piece::Stdout(bytes) = piece {
                 output.extend(bytes);
+                if output.len() > MAX_OUTPUT_BYTES {
+                    let seen = format!("it says more than {MAX_OUTPUT_BYTES} bytes");
+                    return Err(self.lost("asking it", &seen));
+                }
             }
         }
         Ok(output)
