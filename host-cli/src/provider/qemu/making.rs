@@ -84,16 +84,15 @@ impl Making<'_> {
             Err(error) => return Ok(Err(NoTemplate::Reason(error.to_string()))),
         };
         let (templates, workshop) = (self.templates(), self.provider.home.workshop());
-        // Another netlab may have made it while we waited.
-        match self.clean(&templates) {
-            Ok(Some(template)) => return Ok(Ok(template)),
-            Ok(None) => {}
-            Err(error) => return Ok(Err(error.into())),
-        }
         for text in clear(&lock, &workshop, &templates).await? {
             self.note(text);
         }
-        let made = self.make(&lock, &templates, &self.key()?, workshop).await?;
+        let made = match self.clean(&templates) {
+            // Another netlab has made it while we waited.
+            Ok(Some(template)) => Ok(template),
+            Ok(None) => self.make(&lock, &templates, &self.key()?, workshop).await?,
+            Err(error) => Err(error.into()),
+        };
         fault::reach(fault::Phase::TemplatePlaced);
         // What can't be tidied up now is no reason to have no template.
         match templates.tidy() {

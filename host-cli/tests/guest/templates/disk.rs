@@ -18,7 +18,8 @@ pub struct Disk {
 impl Disk {
     /// Mounts it, if the user may.
     pub fn mount(folder: PathBuf, mebibytes: u32) -> Option<Self> {
-        let size = format!("size={mebibytes}m");
+        // Its root is everybody's unless that is said, and netlab takes no such cache.
+        let size = format!("size={mebibytes}m,mode=0700");
         let kind = Some("tmpfs");
         match mount(kind, &folder, kind, MsFlags::empty(), Some(size.as_str())) {
             Ok(()) => Some(Self { folder }),
