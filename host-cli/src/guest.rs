@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use netlab_fault::{self as fault, Moment, Way};
+use netlab_fault::{self as fault, Moment};
 use netlab_protocol::{Event as GuestEvent, Request};
 
 use crate::agent::Session;
@@ -110,7 +110,16 @@ impl Guest {
 /// # Errors
 /// [`NotUp`], [`OtherArchitecture`].
 pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
-    match context.cancel.guard(context.provider()?.status()).await? {
+    let status = context.cancel.guard(context.provider()?.status()).await?;
+    reachable(context, status)
+}
+
+/// How to reach a guest of which that much is known already.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn reachable(context: &Context, status: Status) -> Result<Endpoint, Error> {
+    match status {
         Status::Up(endpoint) => {
             let Endpoint { name, architecture, .. } = &endpoint;
             OtherArchitecture::check(name, *architecture, context.options.arch)?;
@@ -206,7 +215,5 @@ pub async fn connect(
 /// The fault points of a guest that has just been started.
 fn reach(endpoint: &Endpoint, moment: Moment) {
     let Some(tier) = endpoint.tier.filter(|_| !endpoint.attached) else { return };
-    let is_template = endpoint.name == Name::workshop().as_str();
-    let way = if is_template { Way::Template } else { tier.into() };
-    fault::reach(fault::Phase::Start(way, moment));
+    fault::reach(fault::Phase::Start(tier.way(&endpoint.name), moment));
 }

@@ -65,7 +65,8 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 /// As [`run`].
 pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let begun = Instant::now();
-    if has_ended(context).await? {
+    let status = context.cancel.guard(context.provider()?.status()).await?;
+    if status == Status::Down && has_run(context)? {
         let text =
             format!("guest `{}` had ended by itself: starting a fresh one", context.options.name);
         context.reporter.emit(Event::Note { text });
@@ -76,7 +77,7 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
             took: begun.elapsed(),
         });
     }
-    guest::endpoint(context).await?;
+    guest::reachable(context, status)?;
     let lock = LabLock::acquire(&context.paths()?, None).await?;
     let _lab = lock.ok_or_else(|| guest::not_up(context))?;
     let removed = match fresh::swap(context, Expendable::Any).await? {
@@ -100,14 +101,11 @@ pub async fn reset(context: &Context) -> Result<Reset, Error> {
     Ok(Reset { name: context.options.name.clone(), removed, took: begun.elapsed() })
 }
 
-/// Whether the guest has ended otherwise than by `down`, which leaves no folder: as one does whose kernel
-/// panicked. There is nothing to swap then, and what the user wants is a guest.
-async fn has_ended(context: &Context) -> Result<bool, Error> {
-    let provider = context.provider()?;
-    if provider.machine().emulator().is_none() || !context.paths()?.serial_log().exists() {
-        return Ok(false);
-    }
-    Ok(matches!(context.cancel.guard(provider.status()).await?, Status::Down))
+/// Whether a guest that is down has ended otherwise than by `down`, which leaves no folder: as one does
+/// whose kernel panicked. There is nothing to swap then, and what the user wants is a guest.
+fn has_run(context: &Context) -> Result<bool, Error> {
+    let is_ours = context.provider()?.machine().emulator().is_some();
+    Ok(is_ours && context.paths()?.serial_log().exists())
 }
 
 impl Reset {

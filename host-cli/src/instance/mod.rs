@@ -251,6 +251,31 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
     Ok(())
 }
 
+/// Puts a value at `path` as JSON, as [`replace_file`] does.
+///
+/// # Errors
+/// [`InstanceError::File`].
+pub fn replace_json<T: Serialize>(path: &Path, value: &T) -> Result<(), InstanceError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| InstanceError::File {
+        action: "write",
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    replace_file(path, &text)
+}
+
+/// Reads a file, `None` if it is not there.
+///
+/// # Errors
+/// [`InstanceError::File`].
+pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, InstanceError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(InstanceError::File { action: "read", path: path.to_owned(), source }),
+    }
+}
+
 /// Removes a file; one that is not there is as good as removed.
 ///
 /// # Errors

@@ -1,11 +1,9 @@
 //! How far a lab has come, as a file in its instance's folder from the first step to the end. The rule:
 //! it outlives netlab, the guest and the connection, so that the next run can offer to go on.
 
-use std::{fs, io};
-
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceError, InstancePaths, remove_file, replace_file};
+use super::{InstanceError, InstancePaths, read_file, remove_file, replace_json};
 
 /// Version of the file. One with another version is as good as none: it costs an offer.
 const FILE_VERSION: u32 = 1;
@@ -34,12 +32,7 @@ impl Progress {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn read(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
-        let path = paths.progress();
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
-        };
+        let Some(text) = read_file(&paths.progress())? else { return Ok(None) };
         let file = serde_json::from_slice::<ProgressFile>(&text).ok();
         Ok(file.filter(|file| file.version == FILE_VERSION).map(|file| file.progress))
     }
@@ -49,14 +42,8 @@ impl Progress {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn write(self, paths: &InstancePaths) -> Result<(), InstanceError> {
-        let path = paths.progress();
         let file = ProgressFile { version: FILE_VERSION, progress: self };
-        let text = serde_json::to_vec(&file).map_err(|error| InstanceError::File {
-            action: "write",
-            path: path.clone(),
-            source: error.into(),
-        })?;
-        replace_file(&path, &text)
+        replace_json(&paths.progress(), &file)
     }
 
     /// Forgets it: the lab has ended.
@@ -71,7 +58,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::Home;
+    use crate::instance::{Home, replace_file};
 
     #[test]
     fn it_is_read_as_it_was_written_outlives_the_machine_and_costs_nothing_if_it_is_broken() {

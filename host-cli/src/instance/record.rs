@@ -1,13 +1,11 @@
 //! The record of an instance: what was meant to run, and what runs. The rule: it is written
 //! *before* QEMU starts, so that whatever a crash leaves behind can be found and ended.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceError, InstancePaths, replace_file};
+use super::{InstanceError, InstancePaths, read_file, replace_json};
 use crate::platform::{Accelerator, Architecture, ProcessIdentity};
 use crate::provider::Tier;
 use crate::provider::qemu::Version;
@@ -97,13 +95,7 @@ impl Record {
     /// [`InstanceError::TooNew`], [`InstanceError::Corrupt`], [`InstanceError::File`].
     pub fn read(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
         let path = paths.record();
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(InstanceError::File { action: "read", path, source });
-            }
-        };
+        let Some(text) = read_file(&path)? else { return Ok(None) };
         let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
         let Versioned { version: found } = serde_json::from_slice(&text).map_err(corrupt)?;
         if found > RECORD_VERSION {
@@ -118,20 +110,14 @@ impl Record {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn write(&self, paths: &InstancePaths) -> Result<(), InstanceError> {
-        let path = paths.record();
-        let text = serde_json::to_vec_pretty(self).map_err(|error| InstanceError::File {
-            action: "write",
-            path: path.clone(),
-            source: error.into(),
-        })?;
-        replace_file(&path, &text)
+        replace_json(&paths.record(), self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::Home;
+    use crate::instance::{Home, replace_file};
 
     fn record() -> Record {
         Record {

@@ -14,6 +14,7 @@ mod vagrant;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use netlab_fault::Way;
 use serde::{Deserialize, Serialize};
 
 use self::choice::Choice;
@@ -54,14 +55,14 @@ impl Tier {
             Self::Cold => "cold",
         }
     }
-}
 
-impl From<Tier> for netlab_fault::Way {
-    fn from(tier: Tier) -> Self {
-        match tier {
-            Tier::Clone => Self::Clone,
-            Tier::Restore => Self::Restore,
-            Tier::Cold => Self::Cold,
+    /// What the start of an instance is to the fault points.
+    pub fn way(self, name: &str) -> Way {
+        match self {
+            _ if name == Name::workshop().as_str() => Way::Template,
+            Self::Clone => Way::Clone,
+            Self::Restore => Way::Restore,
+            Self::Cold => Way::Cold,
         }
     }
 }

@@ -5,8 +5,6 @@
 //! guest which takes the place of another is the same to whoever connects; they go with `down`, and
 //! with a guest that dies.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use russh::keys::ssh_key::private::Ed25519Keypair;
@@ -15,7 +13,7 @@ use russh::keys::{Algorithm, PrivateKey};
 use zeroize::Zeroizing;
 
 use crate::error::{Exit, Hint};
-use crate::instance::{InstanceError, InstancePaths, replace_file};
+use crate::instance::{InstanceError, InstancePaths, read_file, replace_file};
 
 /// Why an instance has no keys.
 #[derive(Debug, thiserror::Error)]
@@ -113,13 +111,7 @@ impl InstanceKeys {
 /// Reads a private key, once as itself and once as the pair that it is made of. `None` if there is no
 /// file, or none that holds a whole Ed25519 key.
 fn read(path: &Path) -> Result<Option<(PrivateKey, Ed25519Keypair)>, InstanceError> {
-    let text = match fs::read(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
-        }
-    };
+    let Some(text) = read_file(path)?.map(Zeroizing::new) else { return Ok(None) };
     Ok(PrivateKey::from_openssh(&*text).ok().and_then(|key| {
         let pair = key.key_data().ed25519()?.clone();
         Some((key, pair))
@@ -132,6 +124,8 @@ fn known_hosts_line(alias: &str, key: &ssh_key::PublicKey) -> Result<String, ssh
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::instance::{Home, Name};
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use netlab_fault::{self as fault, Moment, Phase, Way};
+use netlab_fault::{self as fault, Moment, Phase};
 use tokio::time::Instant;
 
 use super::boot::{Saved, Start};
@@ -103,7 +103,7 @@ impl QemuProvider {
         // Declared before QEMU, so dropped after it: files go when the process is dead.
         let unfinished = Unfinished { paths: Some(&self.paths) };
         record.write(&self.paths)?;
-        let way = self.way(tier);
+        let way = tier.way(self.paths.name().as_str());
         fault::reach(Phase::Start(way, Moment::Intent));
         let origin = if saved.is_some() { Origin::Saved } else { Origin::Boot };
         let arguments = Machine { memory, origin, ..machine }.arguments();
@@ -149,11 +149,6 @@ impl QemuProvider {
         }
     }
 
-    /// What this start is to the fault points.
-    fn way(&self, tier: Tier) -> Way {
-        if self.paths == self.home.workshop() { Way::Template } else { tier.into() }
-    }
-
     /// Lets a guest live on without this netlab.
     pub(super) fn let_go(&self, launched: Launched<'_>) -> Result<Endpoint, Error> {
         let Launched { qemu, process, port, mut record, unfinished } = launched;
@@ -161,7 +156,8 @@ impl QemuProvider {
         record.write(&self.paths)?;
         unfinished.finish();
         qemu.disown();
-        fault::reach(Phase::Start(self.way(record.tier), Moment::LetGo));
+        let way = record.tier.way(self.paths.name().as_str());
+        fault::reach(Phase::Start(way, Moment::LetGo));
         Ok(self.endpoint(&record, port, false))
     }
 }

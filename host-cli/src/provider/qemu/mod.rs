@@ -301,13 +301,13 @@ impl Provider for QemuProvider {
             }
         }
         let beginning = Beginning::of(lock);
-        let start = async {
+        let started = async {
             room::check(self.paths.folder())?;
             fault::reach(fault::Phase::UpLocked);
             let prepared = self.prepare(reporter, begun).await?;
             self.start(prepared, reporter, begun).await
-        };
-        let started = start.await;
+        }
+        .await;
         beginning.finish();
         started
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{InstanceError, replace_file};
+use crate::instance::{InstanceError, replace_json};
 
 /// Version of the file. One with another version is as good as none.
 const FILE_VERSION: u32 = 1;
@@ -95,20 +95,21 @@ where
         }
         let failed =
             |source| InstanceError::File { action: "write", path: self.path.clone(), source };
-        let verdicts = std::mem::take(&mut self.kept);
-        let file = VerdictFile { version: FILE_VERSION, verdicts };
-        let text = serde_json::to_vec_pretty(&file).map_err(|error| failed(error.into()))?;
-        self.kept = file.verdicts;
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        replace_file(&self.path, &text)
+        let verdicts = std::mem::take(&mut self.kept);
+        let file = VerdictFile { version: FILE_VERSION, verdicts };
+        let written = replace_json(&self.path, &file);
+        self.kept = file.verdicts;
+        written
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instance::replace_file;
 
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     struct Here {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::instance::{InstanceError, InstancePaths, Name, replace_file};
+use crate::instance::{InstanceError, InstancePaths, Name, replace_json};
 use crate::platform::Architecture;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
@@ -120,17 +120,14 @@ impl Record {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn write(&self, paths: &InstancePaths) -> Result<(), InstanceError> {
-        let path = paths.lent_record();
-        let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
-        let text = serde_json::to_vec_pretty(self).map_err(corrupt)?;
-        replace_file(&path, &text)
+        replace_json(&paths.lent_record(), self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::Home;
+    use crate::instance::{Home, replace_file};
 
     #[test]
     fn a_record_reads_back_and_a_newer_one_is_refused() {
