@@ -216,7 +216,7 @@ impl Crash {
             Phase::DemoOpened | Phase::DemoStep | Phase::DemoClosing => "swapped it for a clean",
             _ => "",
         };
-        repaired(&next, said)
+        repaired(next, said)
     }
 }
 
