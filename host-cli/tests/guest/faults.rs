@@ -26,7 +26,7 @@ pub const TRIALS: &[(&str, Body)] = &[
 
 /// A QEMU that is the real one, but for what `edit` (a shell function `edit`) does to each of its
 /// arguments.
-fn edited_qemu(netlab: &Netlab, edit: &str) -> String {
+pub fn edited_qemu(netlab: &Netlab, edit: &str) -> String {
     let script = format!(
         "#!/bin/bash\nedit() {{ {edit} }}\nwords=()\nfor word in \"$@\"; do\n\
          words+=(\"$(edit \"$word\")\")\ndone\nexec qemu-system-x86_64 \"${{words[@]}}\"\n"

@@ -16,6 +16,7 @@ mod support;
 mod arm64;
 mod bundle;
 mod checkpoints;
+mod closed_off;
 mod connection;
 mod crashes;
 mod crowd;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 17] = [
+    let groups: [(&str, &[(&str, Body)]); 18] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
         ("inside", inside::TRIALS),
+        ("closed_off", closed_off::TRIALS),
         ("templates", templates::TRIALS),
         ("crashes", crashes::TRIALS),
         ("fresh", fresh::TRIALS),
