@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accelerators;
 mod arm64;
 mod bundle;
 mod checkpoints;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("accelerators", accelerators::TRIALS),
         ("inside", inside::TRIALS),
         ("closed_off", closed_off::TRIALS),
         ("templates", templates::TRIALS),
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         netlab.run(["down", "--all"]).exit(0);
     }
     crashes::table::print();
+    accelerators::print();
     inside::print();
     ways::print();
     conclusion.exit_code()
