@@ -33,7 +33,7 @@ struct Aims {
     datagrams: UdpSocket,
     /// In the place of its DNS server; `None` where only root may be one.
     resolver: Option<UdpSocket>,
-    /// Its address in the network around it; `None` where it is in none.
+    /// Its address in the network around it; `None` where it has none of its own.
     lan: Option<Ipv4Addr>,
 }
 
@@ -165,7 +165,7 @@ fn let_out(netlab: Netlab) -> Netlab {
     fs::create_dir(&folder).expect("a folder");
     netlab.lab("handed-out/word", "tftp\n");
     let open = format!("restrict=off,ipv4=on,ipv6=on,tftp={}", folder.display());
-    let edit = format!("echo \"${{1/restrict=on,ipv6=off/{}}}\";", open.replace('/', "\\/"));
+    let edit = format!("echo \"${{1/restrict=on,ipv6=off/{open}}}\";");
     let qemu = edited_qemu(&netlab, &edit);
     // A template for its only guest would cost more than the guest.
     netlab.with("NETLAB_QEMU", &qemu).with("NETLAB_ACCEL", "tcg").with("NETLAB_START", "cold")
@@ -197,13 +197,17 @@ fn unshare() -> Command {
     command
 }
 
-/// The host's address in the network around it.
+/// The host's address in the network around it, unless that is the guest's as well.
 fn own_address() -> Option<Ipv4Addr> {
     // To connect a socket for datagrams sends none. TEST-NET-2 is nobody's (RFC 5737).
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("198.51.100.1:9").ok()?;
     match socket.local_addr().ok()? {
-        SocketAddr::V4(address) => Some(*address.ip()).filter(|ip| !ip.is_loopback()),
+        SocketAddr::V4(address) => {
+            let is_apart =
+                |ip: &Ipv4Addr| !ip.is_loopback() && !ip.octets().starts_with(&[10, 0, 2]);
+            Some(*address.ip()).filter(is_apart)
+        }
         SocketAddr::V6(_) => None,
     }
 }
