@@ -131,7 +131,9 @@ impl Run<'_> {
                 match session.next().await? {
                     event if event == *wanted => return Ok(Ok(())),
                     GuestEvent::Failed(failure) => return Ok(Err(failure)),
-                    event => early.push(event),
+                    // What is more than a background prints meanwhile is nobody's loss.
+                    event if early.len() < MOST_EARLY => early.push(event),
+                    _ => {}
                 }
             }
         };
@@ -139,6 +141,10 @@ impl Run<'_> {
         timeout(ANSWERED_WITHIN, answered).await.map_err(silent)?
     }
 }
+
+/// Most events that are kept for the next step: an agent has half as many waiting, with 32 KiB of output in
+/// the largest.
+const MOST_EARLY: usize = 128;
 
 /// Longest wait for an agent to hold a lab or to go on with it, which takes it a moment; an emulated
 /// guest on a busy host needs seconds.

@@ -20,12 +20,12 @@ use std::time::Instant;
 
 use netlab_protocol::{Event as GuestEvent, Topology};
 
+#[cfg(test)]
+pub(in crate::report) use self::escape::assert_harmless;
 use self::page::Page;
 use self::progress::Progress;
 use self::step::StepView;
 use self::summary::FailedStep;
-#[cfg(test)]
-pub(in crate::report) use self::escape::assert_harmless;
 pub use self::surroundings::Terminal;
 pub use self::units::{size, time};
 use super::{Event, LabSummary, Renderer, StepPlace, StepSummary, diagram};

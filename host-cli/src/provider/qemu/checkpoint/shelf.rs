@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::about::About;
 use super::error::CheckpointError;
-use crate::instance::{Home, Name};
+use crate::instance::{Home, Name, read_file};
 use crate::platform;
 use crate::provider::checkpoint::{Checkpoint, Forget, Label, Occasion};
 
@@ -254,7 +254,8 @@ impl Shelf {
     fn about(&self, label: &Label) -> Result<About, CheckpointError> {
         let path = self.about_path(label);
         // The guest's private keys are in it.
-        let text = Zeroizing::new(fs::read(&path).map_err(failed("read", &path))?);
+        let gone = || failed("read", &path)(ErrorKind::NotFound.into());
+        let text = Zeroizing::new(read_file(&path)?.ok_or_else(gone)?);
         About::parse(label, &text)
     }
 
