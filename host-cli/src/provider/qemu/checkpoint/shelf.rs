@@ -214,7 +214,8 @@ impl Shelf {
     /// [`CheckpointError::TooMany`], [`CheckpointError::File`].
     pub fn check_room(&self) -> Result<(), CheckpointError> {
         let checkpoints = self.list()?;
-        let taken = checkpoints.iter().filter(|it| !is_automatic(it)).map(|it| it.bytes).sum();
+        let asked = checkpoints.iter().filter(|it| !is_automatic(it));
+        let taken = asked.fold(0, |taken, it| u64::saturating_add(taken, it.bytes));
         if taken < ASKED_BYTES {
             return Ok(());
         }
@@ -312,9 +313,10 @@ fn is_automatic(checkpoint: &Checkpoint) -> bool {
 
 /// How many of the oldest have to go. The newest may stay whatever it takes.
 fn surplus(checkpoints: &[&Checkpoint], most: usize, limit: u64) -> usize {
-    let mut taken = 0;
+    // What a file says of a length is no reason to overflow.
+    let mut taken = 0_u64;
     let stay = checkpoints.iter().rev().enumerate().take_while(|(older, checkpoint)| {
-        taken += checkpoint.bytes;
+        taken = taken.saturating_add(checkpoint.bytes);
         *older == 0 || (*older < most && taken <= limit)
     });
     checkpoints.len() - stay.count()
