@@ -45,8 +45,16 @@ pub fn kib(pid: u32, file: &str, field: &str) -> Option<u64> {
 }
 
 /// Which of `ports` somebody listens at, on 127.0.0.1, who does not lie outside of `folder`: a port
-/// that was let go of may be another program's by now.
+/// that was let go of may be another program's by now. A socket whose owner is not found is looked for
+/// once more: that owner may have ended between the two looks.
 pub fn listening(ports: &HashSet<u16>, folder: &Path) -> Vec<u16> {
+    let first = not_anothers(sockets(ports), folder);
+    let again = sockets(ports).into_iter().filter(|socket| first.contains(socket));
+    not_anothers(again.collect(), folder).into_iter().map(|(port, _)| port).collect()
+}
+
+/// The sockets that listen at these ports: each with its name in /proc/PID/fd.
+fn sockets(ports: &HashSet<u16>) -> Vec<(u16, String)> {
     // Fields of proc(5): the local address and port in hexadecimal, the remote one, the state, and,
     // five further on, the socket's inode.
     let text = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -58,11 +66,14 @@ pub fn listening(ports: &HashSet<u16>, folder: &Path) -> Vec<u16> {
         let inode = fields.nth(5)?;
         (listens && ports.contains(&port)).then(|| (port, format!("socket:[{inode}]")))
     };
+    text.lines().filter_map(socket).collect()
+}
+
+fn not_anothers(sockets: Vec<(u16, String)>, folder: &Path) -> Vec<(u16, String)> {
     let ours: HashSet<_> = naming(folder).into_iter().map(|process| process.pid).collect();
     let is_anothers =
         |socket: &str| pids().iter().any(|pid| !ours.contains(pid) && has(*pid, socket));
-    let sockets = text.lines().filter_map(socket);
-    sockets.filter(|(_, socket)| !is_anothers(socket)).map(|(port, _)| port).collect()
+    sockets.into_iter().filter(|(_, socket)| !is_anothers(socket)).collect()
 }
 
 /// Whether a process has such a file open.

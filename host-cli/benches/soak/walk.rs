@@ -1,6 +1,7 @@
 //! One guest from `up` to `down`, with faults, and what has to work after each of them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -189,11 +190,22 @@ impl Walk<'_> {
         let last: Vec<_> = text.lines().rev().take(5).collect();
         let last: Vec<_> = last.into_iter().rev().collect();
         self.walked.failures.push(format!(
-            "`{words}`: {what}: {end} after {:.1} s\n{}\n{}",
+            "`{words}`: {what}: {end} after {:.1} s\n{}\n{}{}",
             took.as_secs_f64(),
             last.join("\n"),
-            errors.trim_end()
+            errors.trim_end(),
+            self.console_of_a_panic()
         ));
+    }
+
+    /// The whole console of a guest whose kernel broke: netlab's error has its last lines only, and the
+    /// next start has another console.
+    fn console_of_a_panic(&self) -> String {
+        let log = self.world.instance(self.name).join("serial.log");
+        let console = fs::read(log).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let is_broken = console.contains("Kernel panic") || console.contains("Call Trace");
+        if is_broken { format!("\nits console:\n{console}") } else { String::new() }
     }
 }
 

@@ -10,7 +10,6 @@ use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("a_qemu_that_is_too_old_is_named", qemu_too_old),
-    ("a_kvm_that_aborts_or_hangs_is_told_and_tcg_is_used", broken_kvm),
     ("a_kernel_that_panics_is_told_with_its_words", kernel_panic),
     ("a_guest_that_can_not_find_its_boot_channel_gives_up_in_words", no_boot_channel),
     ("a_guest_that_stands_still_is_told_with_its_phase", guest_stands_still),
@@ -26,7 +25,7 @@ pub const TRIALS: &[(&str, Body)] = &[
 
 /// A QEMU that is the real one, but for what `edit` (a shell function `edit`) does to each of its
 /// arguments.
-fn edited_qemu(netlab: &Netlab, edit: &str) -> String {
+pub fn edited_qemu(netlab: &Netlab, edit: &str) -> String {
     let script = format!(
         "#!/bin/bash\nedit() {{ {edit} }}\nwords=()\nfor word in \"$@\"; do\n\
          words+=(\"$(edit \"$word\")\")\ndone\nexec qemu-system-x86_64 \"${{words[@]}}\"\n"
@@ -52,31 +51,6 @@ fn qemu_too_old(_: &Netlab) {
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).expect("a script");
     let netlab = netlab.with("NETLAB_QEMU", &old.to_string_lossy());
     netlab.run(["up"]).exit(3).complains(&["5.2.0", "7.2"]);
-}
-
-fn broken_kvm(_: &Netlab) {
-    // The same CPU under KVM that QEMU itself would take by default: where KVM is broken, one of the
-    // two aborts and the other hangs.
-    let cpus = ["echo \"$1\";", "[ \"$1\" = host ] && echo qemu64 || echo \"$1\";"];
-    for cpu in cpus {
-        let netlab = Netlab::new();
-        let qemu = edited_qemu(&netlab, cpu);
-        let netlab = netlab.with("NETLAB_QEMU", &qemu);
-        let works = netlab.run(["--accel", "kvm", "up"]).code == Some(0);
-        netlab.run(["down"]).exit(0);
-        let outcome = netlab.run(["up"]).exit(0);
-        netlab.run(["down"]).exit(0);
-        if works {
-            assert!(outcome.stderr.contains("(kvm)"), "{}", outcome.stderr);
-        } else {
-            let notes = outcome.stderr.matches("using TCG").count();
-            assert_eq!(notes, 1, "{}", outcome.stderr);
-            netlab
-                .run(["--accel", "kvm", "up"])
-                .exit(3)
-                .complains(&["KVM does not work here", "--accel tcg"]);
-        }
-    }
 }
 
 fn kernel_panic(_: &Netlab) {

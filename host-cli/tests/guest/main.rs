@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accelerators;
 mod arm64;
 mod bundle;
 mod checkpoints;
@@ -48,13 +49,14 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 17] = [
+    let groups: [(&str, &[(&str, Body)]); 18] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
         ("connection", connection::TRIALS),
         ("terminal", terminal::TRIALS),
         ("faults", faults::TRIALS),
+        ("accelerators", accelerators::TRIALS),
         ("inside", inside::TRIALS),
         ("templates", templates::TRIALS),
         ("crashes", crashes::TRIALS),
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         netlab.run(["down", "--all"]).exit(0);
     }
     crashes::table::print();
+    accelerators::print();
     inside::print();
     ways::print();
     conclusion.exit_code()

@@ -262,9 +262,10 @@ impl QemuError {
         self.broke() != Broke::Host
     }
 
-    /// Whether a failed boot may be the accelerator's doing.
+    /// Whether a failed start may be the accelerator's doing: one that hangs can take all of QEMU with
+    /// it, which then answers nothing.
     pub fn may_be_the_accelerators(&self) -> bool {
-        matches!(self.broke(), Broke::Qemu | Broke::Kernel)
+        matches!(self.broke(), Broke::Qemu | Broke::Kernel | Broke::Channel)
     }
 
     /// Whether a boot failed in the guest, as it would in another QEMU of the same kind.

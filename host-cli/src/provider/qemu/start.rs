@@ -37,8 +37,10 @@ pub struct Prepared {
 enum Outcome {
     /// The guest is up.
     Up(Endpoint),
-    /// It did not work, for this reason.
-    Falls(String),
+    /// It was not tried, or has no template, for this reason.
+    Passed(String),
+    /// It was tried.
+    Failed(QemuError),
     /// The guest from which a template was to be made did not even boot.
     NoBoot(QemuError),
 }
@@ -89,49 +91,98 @@ impl QemuProvider {
         Ok(None)
     }
 
-    /// Brings the guest up by the quickest tier that works.
+    /// Brings the guest up. An accelerator that an earlier trial found good may have broken since: a
+    /// start that fails with it has it tried anew, before anything else is tried.
     pub(super) async fn start(
         &self,
-        prepared: Prepared,
+        mut prepared: Prepared,
         reporter: &Reporter,
         begun: Instant,
     ) -> Result<Endpoint, Error> {
-        let tiers = self.tiers(&prepared)?;
+        loop {
+            if let Some(endpoint) = self.by_tiers(&mut prepared, reporter, begun).await? {
+                return Ok(endpoint);
+            }
+        }
+    }
+
+    /// Brings the guest up by the quickest tier that works; `None` if it now has another accelerator,
+    /// with which all of them are to be tried.
+    async fn by_tiers(
+        &self,
+        prepared: &mut Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Option<Endpoint>, Error> {
+        let tiers = self.tiers(prepared)?;
         let forced = self.options.tier;
-        for tier in Tier::ALL.into_iter().filter(|&tier| forced.is_none_or(|it| it == tier)) {
-            let outcome = match tier {
-                Tier::Clone | Tier::Restore => {
-                    // What never can be is no news.
-                    let finding = tiers.finding(tier)?;
-                    if forced.is_none() && matches!(finding, Finding::Impossible { .. }) {
-                        continue;
+        let saved = [Tier::Clone, Tier::Restore].into_iter();
+        for tier in saved.filter(|&tier| forced.is_none_or(|it| it == tier)) {
+            // What never can be is no news.
+            let finding = tiers.finding(tier)?;
+            if forced.is_none() && matches!(finding, Finding::Impossible { .. }) {
+                continue;
+            }
+            let reason = match self.by_template(tier, &tiers, prepared, reporter, begun).await? {
+                Outcome::Up(endpoint) => return Ok(Some(endpoint)),
+                Outcome::Passed(reason) => reason,
+                Outcome::Failed(error) => {
+                    if self.takes_another_accelerator(prepared, &error, reporter).await? {
+                        return Ok(None);
                     }
-                    self.by_template(tier, &tiers, &prepared, reporter, begun).await?
+                    let reason = error.in_short();
+                    remember(tiers.fails(tier, reason.clone()), reporter);
+                    reason
                 }
-                Tier::Cold => break,
-            };
-            match (outcome, forced) {
-                (Outcome::Up(endpoint), _) => return Ok(endpoint),
-                (Outcome::Falls(reason), Some(tier)) => {
-                    return Err(QemuError::TierFails { tier, reason }.into());
-                }
-                (Outcome::NoBoot(error), Some(_)) => return Err(error.into()),
-                (Outcome::Falls(reason), None) => {
-                    let text = format!("no {} of a saved guest: {reason}", tier.name());
-                    reporter.emit(Event::Note { text });
-                }
-                // It got as far as its kernel, and would get no further without being saved.
-                (Outcome::NoBoot(error), None) if error.is_the_guests() => {
-                    return self.boot_again(prepared, error, reporter, begun).await;
-                }
-                (Outcome::NoBoot(error), None) => {
+                Outcome::NoBoot(error) => {
+                    if self.takes_another_accelerator(prepared, &error, reporter).await? {
+                        return Ok(None);
+                    }
+                    // It got as far as its kernel, and would get no further without being saved.
+                    if forced.is_some() || error.is_the_guests() {
+                        return Err(error.into());
+                    }
                     let text = format!("no guest could be saved: {error}");
                     reporter.emit(Event::Note { text });
                     break;
                 }
+            };
+            if let Some(tier) = forced {
+                return Err(QemuError::TierFails { tier, reason }.into());
             }
+            let text = format!("no {} of a saved guest: {reason}", tier.name());
+            reporter.emit(Event::Note { text });
         }
-        self.boot(prepared, reporter, begun).await
+        let error = match self.launch(prepared, Launch::BOOT, reporter, begun).await? {
+            Ok(launched) => return Ok(Some(self.let_go(launched)?)),
+            Err(error) => error,
+        };
+        if self.takes_another_accelerator(prepared, &error, reporter).await? {
+            return Ok(None);
+        }
+        Err(error.into())
+    }
+
+    /// Tries the accelerator anew, if only an earlier trial speaks for it and a guest has now failed in
+    /// a way that may be its doing; says whether another one has taken its place.
+    async fn takes_another_accelerator(
+        &self,
+        prepared: &mut Prepared,
+        failed: &QemuError,
+        reporter: &Reporter,
+    ) -> Result<bool, Error> {
+        let Choice { accelerator, cached } = prepared.choice;
+        if !cached || !failed.may_be_the_accelerators() {
+            return Ok(false);
+        }
+        let title = accelerator.title();
+        let text =
+            format!("{title} worked here before, but this guest did not come up: trying it anew");
+        reporter.emit(Event::Note { text });
+        let Prepared { qemu, artifacts, .. } = &*prepared;
+        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
+        prepared.choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
+        Ok(prepared.choice.accelerator != accelerator)
     }
 
     /// Starts a guest from the template of its tier, which is made first if need be.
@@ -147,8 +198,8 @@ impl QemuProvider {
             Finding::Works | Finding::Untried => {}
             // Whoever asks for it gets it tried again.
             Finding::Fails { .. } if self.options.tier == Some(tier) => {}
-            Finding::Fails { reason } => return Ok(Outcome::Falls(reason)),
-            Finding::Impossible { reason } => return Ok(Outcome::Falls(reason.to_owned())),
+            Finding::Fails { reason } => return Ok(Outcome::Passed(reason)),
+            Finding::Impossible { reason } => return Ok(Outcome::Passed(reason.to_owned())),
         }
         let (form, host) = (Form::of(tier), tiers.host());
         let making = Making { provider: self, prepared, form, reporter, host, begun };
@@ -156,7 +207,7 @@ impl QemuProvider {
         loop {
             let template = match making.template().await? {
                 Ok(template) => template,
-                Err(NoTemplate::Reason(reason)) => return Ok(Outcome::Falls(reason)),
+                Err(NoTemplate::Reason(reason)) => return Ok(Outcome::Passed(reason)),
                 Err(NoTemplate::Boot(error)) => return Ok(Outcome::NoBoot(error)),
             };
             let error = match self.go_on_from(&template, tier, prepared, reporter, begun).await? {
@@ -178,12 +229,8 @@ impl QemuProvider {
                     reporter.emit(Event::Note { text: format!("{damage}: making it anew") });
                     making.discard(&template).await?;
                 }
-                Err(damage) => return Ok(Outcome::Falls(damage.to_string())),
-                Ok(()) if error.may_be_the_tiers() => {
-                    let reason = error.in_short();
-                    remember(tiers.fails(tier, reason.clone()), reporter);
-                    return Ok(Outcome::Falls(reason));
-                }
+                Err(damage) => return Ok(Outcome::Passed(damage.to_string())),
+                Ok(()) if error.may_be_the_tiers() => return Ok(Outcome::Failed(error)),
                 Ok(()) => return Err(error.into()),
             }
         }
@@ -234,49 +281,6 @@ impl QemuProvider {
             Ok(launched) => Ok(Ok(self.let_go(launched)?)),
             Err(error) => Ok(Err(error)),
         }
-    }
-
-    /// Boots the guest.
-    async fn boot(
-        &self,
-        prepared: Prepared,
-        reporter: &Reporter,
-        begun: Instant,
-    ) -> Result<Endpoint, Error> {
-        match self.launch(&prepared, Launch::BOOT, reporter, begun).await? {
-            Ok(launched) => self.let_go(launched),
-            Err(error) => self.boot_again(prepared, error, reporter, begun).await,
-        }
-    }
-
-    /// Boots the guest once more with another accelerator, if the one that an earlier trial found
-    /// good turns out not to be.
-    async fn boot_again(
-        &self,
-        mut prepared: Prepared,
-        failed: QemuError,
-        reporter: &Reporter,
-        begun: Instant,
-    ) -> Result<Endpoint, Error> {
-        let accelerator = match prepared.choice {
-            Choice { accelerator, cached: true } if failed.may_be_the_accelerators() => accelerator,
-            Choice { .. } => return Err(failed.into()),
-        };
-        let text = format!(
-            "{} worked here before, but this guest did not come up: trying it anew",
-            accelerator.title()
-        );
-        reporter.emit(Event::Note { text });
-        let Prepared { qemu, artifacts, .. } = &prepared;
-        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
-        let choice = trials.choose(self.options.accelerator, Freshness::Anew).await?;
-        if choice.accelerator == accelerator {
-            // It isn't the accelerator's fault.
-            return Err(failed.into());
-        }
-        prepared.choice = choice;
-        let launched = self.launch(&prepared, Launch::BOOT, reporter, begun).await??;
-        self.let_go(launched)
     }
 }
 

@@ -5,16 +5,17 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use tokio::time::Instant;
 
+use super::super::accel::Verdict;
 use super::super::boot::{Saved, Who};
 use super::super::command::Memory;
 use super::super::discover;
-use super::super::launch::Launch;
+use super::super::launch::{Launch, Launched};
 use super::super::migrate::Contents;
 use super::super::packed::unpacked;
-use super::super::probe::Choice;
+use super::super::probe::{Choice, Freshness, Trials};
 use super::super::reconcile::{State, reconcile};
 use super::super::start::{Prepared, blocking};
-use super::super::{QemuOptions, QemuProvider, process, room};
+use super::super::{QemuError, QemuOptions, QemuProvider, process, room};
 use super::about::{About, Maker};
 use super::error::CheckpointError;
 use super::shelf::failed;
@@ -50,8 +51,6 @@ impl QemuProvider {
                 return Err(error);
             }
         };
-        let path = shelf.state(&about);
-        let stream = unpacked(&path).await.map_err(failed("read", &path))?;
         let port = match state {
             State::Up { process, port, .. } => {
                 process::kill(&process).await?;
@@ -65,6 +64,41 @@ impl QemuProvider {
         };
         let at_port =
             Self { options: QemuOptions { port, ..self.options.clone() }, ..self.clone() };
+        let mut launched = at_port.go_on(&about, &prepared, reporter, begun).await?;
+        if let Err(error @ QemuError::Panicked { .. }) = &launched {
+            // It was well when it was saved, and its files are whole: seen once in some hundreds of
+            // starts under emulation, and never twice in a row.
+            let text = format!("{}: bringing it back once more", error.in_short());
+            reporter.emit(Event::Note { text });
+            launched = at_port.go_on(&about, &prepared, reporter, begun).await?;
+        }
+        let launched = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                let source = Box::new(self.found_cause(error, &prepared, reporter).await?);
+                return Err(CheckpointError::Lost { label: about.label, source }.into());
+            }
+        };
+        about.keys.restore(&self.paths)?;
+        match about.usage {
+            Use::Own => usage::mark_work(&self.paths)?,
+            Use::Lab => usage::mark_lab(&self.paths)?,
+            Use::Clean => {}
+        }
+        let endpoint = at_port.let_go(launched)?;
+        Ok(Back { endpoint, checkpoint: about.told() })
+    }
+
+    /// Starts the saved guest.
+    async fn go_on(
+        &self,
+        about: &About,
+        prepared: &Prepared,
+        reporter: &Reporter,
+        begun: Instant,
+    ) -> Result<Result<Launched<'_>, QemuError>, Error> {
+        let path = self.shelf().state(about);
+        let stream = unpacked(&path).await.map_err(failed("read", &path))?;
         let socket = self.paths.state_socket();
         let saved = Saved {
             state: Box::new(stream),
@@ -80,18 +114,26 @@ impl QemuProvider {
             template: None,
             saved: Some(saved),
         };
-        let launched = at_port.launch(&prepared, launch, reporter, begun).await?;
-        let label = about.label.clone();
-        let launched =
-            launched.map_err(|source| CheckpointError::Lost { label, source: Box::new(source) })?;
-        about.keys.restore(&self.paths)?;
-        match about.usage {
-            Use::Own => usage::mark_work(&self.paths)?,
-            Use::Lab => usage::mark_lab(&self.paths)?,
-            Use::Clean => {}
+        self.launch(prepared, launch, reporter, begun).await
+    }
+
+    /// What kept a saved guest from coming up: the accelerator, if a new trial finds it broken.
+    async fn found_cause(
+        &self,
+        failed: QemuError,
+        prepared: &Prepared,
+        reporter: &Reporter,
+    ) -> Result<QemuError, Error> {
+        if !failed.may_be_the_accelerators() {
+            return Ok(failed);
         }
-        let endpoint = at_port.let_go(launched)?;
-        Ok(Back { endpoint, checkpoint: about.told() })
+        let Prepared { qemu, artifacts, choice } = prepared;
+        let accelerator = choice.accelerator;
+        let trials = Trials { home: &self.home, qemu, artifacts, reporter };
+        Ok(match trials.verdict(accelerator, Freshness::Anew).await?.verdict {
+            Verdict::Works => failed,
+            Verdict::Fails { problem } => QemuError::AcceleratorFails { accelerator, problem },
+        })
     }
 
     /// Makes sure that a checkpoint is whole and fits to what is here.

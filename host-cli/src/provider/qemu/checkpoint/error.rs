@@ -210,6 +210,13 @@ impl Hint for CheckpointError {
                 _ => format!("make sure that `{}` is yours and writable", path.display()),
             },
             Self::Read(error) => error.hint(),
+            Self::Lost { source, .. }
+                if matches!(**source, QemuError::AcceleratorFails { .. }) =>
+            {
+                "`netlab up` starts a new guest; this one comes back only with the accelerator that \
+                 ran it, which `netlab doctor` tries"
+                    .to_owned()
+            }
             Self::Lost { .. } => {
                 "`netlab back` tries it again, `netlab up` starts a new guest".to_owned()
             }
