@@ -54,6 +54,14 @@ pub fn text(text: &str) -> Result<(), OutputError> {
     bytes(text.as_bytes())
 }
 
+/// Writes text in which are words of others, such as a machine's about itself: made harmless, line by line.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn foreign(words: &str) -> Result<(), OutputError> {
+    text(&fit(words))
+}
+
 /// Writes `{"v":…,"event":…,"data":…}` as one line.
 ///
 /// # Errors
