@@ -14,7 +14,7 @@ use crate::report::{StepPlace, StepSummary};
 
 /// Most commands of a step whose output is put together at once, controls that wait for their claim, and
 /// failures that are told at the end: more than a lab has, so that a guest which says more fills no memory.
-const MOST_KEPT: usize = 256;
+const MOST_KEPT: usize = 64;
 
 /// Most lines that are kept of a quiet step's command, should it fail.
 const MOST_WITHHELD: usize = 1000;
