@@ -6,6 +6,7 @@ use std::time::Duration;
 use netlab_protocol::{Event as GuestEvent, Failure, Request};
 use tokio::time::timeout;
 
+use super::early::Early;
 use super::pace::Ways;
 use super::{Run, RunError};
 use crate::cancel::Interrupted;
@@ -87,7 +88,7 @@ impl Run<'_> {
             Ok(session) => {
                 self.session = session;
                 self.attached = false;
-                self.early.clear();
+                self.early = Early::default();
                 self.attach().await?;
                 self.saved = Some(at);
                 Ok(true)
@@ -131,9 +132,7 @@ impl Run<'_> {
                 match session.next().await? {
                     event if event == *wanted => return Ok(Ok(())),
                     GuestEvent::Failed(failure) => return Ok(Err(failure)),
-                    // What is more than a background prints meanwhile is nobody's loss.
-                    event if early.len() < MOST_EARLY => early.push(event),
-                    _ => {}
+                    event => early.take(event),
                 }
             }
         };
@@ -141,10 +140,6 @@ impl Run<'_> {
         timeout(ANSWERED_WITHIN, answered).await.map_err(silent)?
     }
 }
-
-/// Most events that are kept for the next step: an agent has half as many waiting, with 32 KiB of output in
-/// the largest.
-const MOST_EARLY: usize = 128;
 
 /// Longest wait for an agent to hold a lab or to go on with it, which takes it a moment; an emulated
 /// guest on a busy host needs seconds.

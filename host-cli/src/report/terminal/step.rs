@@ -305,3 +305,34 @@ fn place_of(failure: &netlab_protocol::Failure) -> Place {
         | Failure::System { .. } => Place::Root,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Name;
+    use crate::report::terminal::Terminal;
+    use crate::report::{Event, sample};
+
+    #[test]
+    fn of_a_guest_that_says_more_than_a_lab_has_no_more_is_kept() {
+        let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
+        let terminal = Terminal { input, output, redraw, columns: 80, colour, unicode };
+        let page = Page::new(&terminal, &[], Name::DEFAULT);
+        let mut view = StepView::new(StepPlace { index: 0, number: None, quiet: true });
+        let mut say = |event| match event {
+            Event::Guest { event, .. } => view.event(&page, &event),
+            other => panic!("{other:?}"),
+        };
+        for number in 0..1000 {
+            let name = number.to_string();
+            say(sample::output(&name, Some(&name), b"a line\nand more"));
+            say(sample::checked(Witness::Control, "red", &name, ""));
+            let mut failed = sample::verdict(Witness::Control, "red", &name, "");
+            failed.passed = false;
+            say(sample::guest(GuestEvent::Checked(failed)));
+        }
+        assert!(view.outputs.len() <= MOST_KEPT);
+        assert_eq!((view.controls.len(), view.failed.len()), (MOST_KEPT, MOST_KEPT));
+        assert_eq!(view.withheld.len(), MOST_WITHHELD);
+    }
+}
