@@ -260,7 +260,7 @@ mod tests {
     use std::io::Write;
 
     fn write(path: &Path, bytes: &[u8]) {
-        fs::File::create(path).unwrap().write_all(bytes).unwrap();
+        File::create(path).unwrap().write_all(bytes).unwrap();
     }
 
     fn image(folder: &Path) -> Image {

@@ -270,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
         std::io::Write::write_all(
-            &mut std::fs::File::create(&path).unwrap(),
+            &mut File::create(&path).unwrap(),
             lock().text().unwrap().as_bytes(),
         )
         .unwrap();
@@ -282,7 +282,7 @@ mod tests {
             refusal(Arch::Arm64, "trixie"),
             format!("the lock `{name}` is for `amd64`, wanted is `arm64`")
         );
-        let huge = std::fs::File::options().write(true).open(&path).unwrap();
+        let huge = File::options().write(true).open(&path).unwrap();
         huge.set_len(MAX_LOCK_BYTES + 1).unwrap();
         assert_eq!(
             refusal(Arch::Amd64, "trixie"),

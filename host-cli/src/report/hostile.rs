@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::sample::{self, Written};
 use super::*;
 
-/// How much may be shown of a guest's byte: what is wrapped is indented, and a line of a picture is as
-/// wide as the page. What is much more would let a guest fill the memory.
-const SHOWN_FOR_A_BYTE: usize = 400;
+/// How much may be shown of a byte that a guest has sent: what is wrapped is indented, a line of a picture is
+/// as wide as the page, and all is said twice. What is much more would let a guest fill the memory.
+const SHOWN_FOR_A_BYTE: usize = 100;
 
 /// What netlab itself says of a small run, in bytes.
 const SAID_BY_NETLAB: usize = 64 << 10;
@@ -110,8 +110,10 @@ fn written(mut renderer: impl Renderer, events: &[Event], written: &Written) -> 
 #[test]
 fn whatever_a_guest_says_is_one_object_a_line_or_text_and_colour() {
     bolero::check!(name = "events").for_each(|input: &[u8]| {
-        let events = run_of(&events(input));
-        let most = SAID_BY_NETLAB + SHOWN_FOR_A_BYTE * input.len();
+        let said = events(input);
+        let sent = |event: &GuestEvent| serde_json::to_string(event).unwrap().len();
+        let most = SAID_BY_NETLAB + SHOWN_FOR_A_BYTE * said.iter().map(sent).sum::<usize>();
+        let events = run_of(&said);
 
         let lines = Written::default();
         let json = written(JsonRenderer::new(Box::new(lines.clone())), &events, &lines);
