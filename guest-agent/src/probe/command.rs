@@ -6,14 +6,10 @@ use netlab_protocol::check::CommandProbe;
 use netlab_protocol::{Exit, Place};
 use regex_lite::RegexBuilder;
 
-use super::{Outcome, Words};
+use super::{COMMAND_LIMIT, Outcome, Words};
 use crate::error::Error;
 use crate::exec;
 use crate::lab::Lab;
-
-/// Least time that a command gets: one that takes 0.1 s took more than 5 s in one of ten guests that two
-/// busy processors emulated.
-const LEAST_LIMIT: Duration = Duration::from_secs(20);
 
 /// Longest quotation of a command's output, in characters.
 const QUOTED_CHARACTERS: usize = 120;
@@ -36,7 +32,7 @@ pub async fn attempt(
     probe: &CommandProbe,
     limit: Duration,
 ) -> Result<Outcome, Error> {
-    let (cgroup, limit) = (lab.next_cgroup("check")?, limit.max(LEAST_LIMIT));
+    let (cgroup, limit) = (lab.next_cgroup("check")?, limit.max(COMMAND_LIMIT));
     let (exit, stdout) = exec::capture(place, &probe.run, &lab.values, cgroup, limit).await?;
     Ok(judge(probe, exit, &String::from_utf8_lossy(&stdout)))
 }

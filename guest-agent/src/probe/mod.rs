@@ -33,6 +33,10 @@ use crate::lab::Lab;
 
 pub use expand::expand;
 
+/// Least time that a command of a probe gets: one that takes 0.1 s took more than 5 s in one of ten guests
+/// that two busy processors emulated.
+const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+
 /// What came of one attempt, each with its reason in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -5,14 +5,11 @@ use std::time::Duration;
 use netlab_protocol::check::RisesProbe;
 use netlab_protocol::{Exit, Place};
 
-use super::{Outcome, Words};
+use super::{COMMAND_LIMIT, Outcome, Words};
 use crate::error::Error;
 use crate::exec;
 use crate::lab::Lab;
 use crate::netlink::{Link, Netlink};
-
-/// Least time that the command gets, since it sends packets a second apart.
-const LEAST_LIMIT: Duration = Duration::from_secs(10);
 
 /// Says what is expected.
 pub fn words(probe: &RisesProbe) -> Words {
@@ -33,7 +30,7 @@ pub async fn attempt(
 ) -> Result<Outcome, Error> {
     let netlink = Netlink::open(place).await?;
     let before = netlink.links().await?;
-    let (cgroup, limit) = (lab.next_cgroup("check")?, limit.max(LEAST_LIMIT));
+    let (cgroup, limit) = (lab.next_cgroup("check")?, limit.max(COMMAND_LIMIT));
     let ran = exec::capture(&Place::Root, &probe.during, &lab.values, cgroup, limit).await?;
     let after = netlink.links().await?;
     if ran.0 == Exit::TimedOut {

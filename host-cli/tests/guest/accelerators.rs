@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::Body;
 use crate::faults::edited_qemu;
+use crate::running::wait_until;
 use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
@@ -20,12 +21,14 @@ pub const TRIALS: &[(&str, Body)] = &[
 ];
 
 const SCRIPT: &str = r#"#!/bin/bash
-words=()
+words=(qemu-system-x86_64)
 for word in "$@"; do
     case $word in
         kvm) kvm=$(cat "${0%/*}/kvm"); word=tcg,thread=multi,tb-size=96 ;;
         host) word=qemu64,+rdrand ;;
     esac
+    # QEMU before 8.1 has a race with a kernel that patches itself on two emulated processors.
+    [[ ${words[-1]-} == -smp ]] && word=1
     words+=("$word")
 done
 failed="qemu-system-x86_64: -accel kvm: failed to initialize kvm:"
@@ -35,7 +38,7 @@ case $kvm in
     aborts) echo "target/i386/kvm/kvm.c:3183: Assertion failed." >&2; kill -ABRT $$ ;;
     hangs) kill -STOP $$ ;;
 esac
-exec qemu-system-x86_64 "${words[@]}"
+exec "${words[@]}"
 "#;
 
 /// What can be wrong with it: the word for the script, what netlab says, and what `doctor` advises.
@@ -70,7 +73,10 @@ impl Host {
     #[track_caller]
     fn kvm_has_worked(&self) {
         self.kvm("works");
-        self.netlab.run(["doctor"]).says(&["accelerator kvm: a kernel boots with it"]);
+        // What stands in for it is no hardware, and slow on a busy computer.
+        wait_until("a kernel boots with KVM", || {
+            self.netlab.run(["doctor"]).text().contains("accelerator kvm: a kernel boots with it")
+        });
     }
 
     /// A start, whose guest is ended again.
@@ -105,8 +111,10 @@ fn broken_kvms(_: &Netlab) {
         // Neither the tiers nor the templates are to blame.
         assert!(!outcome.stderr.contains("of a saved guest"), "{}", outcome.stderr);
         outcome.complains(&["KVM worked here before", "KVM does not work here", said, "(tcg, "]);
+        // One failure may be an accident: it is tried once more.
         let next = host.up(&[]);
         assert!(!next.stderr.contains("worked here before"), "{}", next.stderr);
+        next.complains(&["KVM does not work here", said, "(tcg, "]);
         ended(row, said);
     }
 }
@@ -139,7 +147,7 @@ fn own_kvm(_: &Netlab) {
         let outcome = netlab.run(["up"]).exit(0);
         netlab.run(["down"]).exit(0);
         if works {
-            assert!(outcome.stderr.contains("(kvm)"), "{}", outcome.stderr);
+            assert!(outcome.stderr.contains("(kvm, "), "{}", outcome.stderr);
         } else {
             let notes = outcome.stderr.matches("using TCG").count();
             assert_eq!(notes, 1, "{}", outcome.stderr);

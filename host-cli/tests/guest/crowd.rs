@@ -1,6 +1,9 @@
-//! Several netlabs at once on one guest. Each trial has a home of its own.
+//! Several netlabs at once: on one guest, and on a guest each. Each trial has a home of its own.
 
-use std::fs;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use serde_json::Value;
@@ -8,7 +11,7 @@ use serde_json::Value;
 use crate::Body;
 use crate::connection::{interrupt, slow_demo};
 use crate::leftovers::pids;
-use crate::running::read_until;
+use crate::running::{read_until, wait_until};
 use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
@@ -18,6 +21,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("down_beside_a_start_ends_it_or_says_who_is_at_it", down_beside_a_start),
     ("of_two_labs_in_one_guest_the_second_is_told_of_the_first", of_two_labs_one_is_told),
     ("an_interrupted_start_leaves_no_row", an_interrupted_start_leaves_no_row),
+    ("ten_guests_pass_demo_2_at_once_and_leave_nothing", ten_guests_pass_demo_2),
 ];
 
 fn two_starts_of_one_name(_: &Netlab) {
@@ -123,6 +127,79 @@ fn an_interrupted_start_leaves_no_row(_: &Netlab) {
         }
     }
     netlab.run(["down", "--all"]).exit(0);
+}
+
+fn ten_guests_pass_demo_2(_: &Netlab) {
+    let netlab = Netlab::new();
+    let names: Vec<_> = (1..=10).map(|number| format!("seat-{number:02}")).collect();
+    // Files, since nobody reads ten pipes at once.
+    let said = tempfile::tempdir().expect("a folder");
+    let before = Held::by(&netlab, &HashSet::new());
+
+    let started = names.iter().map(|name| {
+        let log = |kind| File::create(said.path().join(format!("{name}.{kind}"))).expect("a file");
+        let mut demo = netlab.command(["--name", name, "demo", "2", "--auto"]);
+        demo.stdout(log("out")).stderr(log("err")).spawn().expect("netlab starts")
+    });
+    for (name, mut demo) in names.iter().zip(started.collect::<Vec<_>>()) {
+        let code = demo.wait().expect("it ends").code();
+        let [text, errors] = ["out", "err"].map(|kind| {
+            fs::read_to_string(said.path().join(format!("{name}.{kind}"))).expect("what it said")
+        });
+        assert_eq!(code, Some(0), "{name}:\n{text}\n{errors}");
+        assert!(text.contains("red reaches blue"), "{name}:\n{text}");
+    }
+    let rows = netlab.run(["status", "--json"]).exit(0).json();
+    let rows = rows[0]["data"].as_array().expect("rows").clone();
+    let ports = rows.iter().filter_map(|row| row["address"].as_str()?.parse().ok()).collect();
+    let during = Held::by(&netlab, &ports);
+    assert_eq!((during.ports.len(), during.processes.len()), (10, 10), "{during:?}");
+
+    netlab.run(["down", "--all"]).exit(0);
+
+    wait_until("all processes have ended", || pids(&netlab).is_empty());
+    let after = Held::by(&netlab, &ports);
+    tell("before ten guests", &before);
+    tell("with ten guests", &during);
+    tell("after `down --all`", &after);
+    assert_eq!(after, before);
+}
+
+/// What a home has of the computer.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    processes: Vec<i32>,
+    /// Which of the ports answer.
+    ports: Vec<SocketAddr>,
+    files: Vec<PathBuf>,
+}
+
+impl Held {
+    fn by(netlab: &Netlab, ports: &HashSet<SocketAddr>) -> Self {
+        let answers = |port: &&SocketAddr| TcpStream::connect(port).is_ok();
+        let mut files = Vec::new();
+        collect(netlab.home(), &mut files);
+        // The folder of the instances' folders stays.
+        files.retain(|path| *path != netlab.home().join("i"));
+        files.sort();
+        let ports = ports.iter().filter(answers).copied().collect();
+        Self { processes: pids(netlab), ports, files }
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        files.push(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&entry.path(), files);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_macros, reason = "the list is for whoever runs the suite")]
+fn tell(when: &str, held: &Held) {
+    let Held { processes, ports, files } = held;
+    println!("{when}: processes {processes:?}, ports {ports:?}, {} files and folders", files.len());
 }
 
 /// What came of a command once it has ended.
