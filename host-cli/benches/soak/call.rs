@@ -7,8 +7,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::world::World;
-use crate::{Outcome, process};
+use crate::{Outcome, interrupt, process};
 
 /// No verb takes that long, even where each processor has ten times the work that it can do.
 const STANDS_STILL: Duration = Duration::from_secs(400);
@@ -37,7 +40,8 @@ pub struct Meanwhile<'a> {
     pub act: Box<dyn FnOnce(u32) + Send + 'a>,
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. When the run is cut short the command gets its Ctrl-C, and this fails: what
+/// came of it says nothing.
 pub fn run(
     world: &World,
     mut command: Command,
@@ -45,13 +49,14 @@ pub fn run(
     mut meanwhile: Option<Meanwhile>,
 ) -> Outcome<Ended> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    interrupt::check()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     // Files, since a full pipe would hold it up.
     let paths = ["out", "err"].map(|kind| world.root().join(format!("{number}.{kind}")));
     let begun = Instant::now();
     let mut child =
         command.stdout(File::create(&paths[0])?).stderr(File::create(&paths[1])?).spawn()?;
-    let mut peak = 0;
+    let (mut peak, mut is_told) = (0, false);
     let status = loop {
         peak = peak.max(process::kib(child.id(), "status", "VmHWM").unwrap_or_default());
         if let Some(status) = child.try_wait()? {
@@ -60,6 +65,10 @@ pub fn run(
         match meanwhile.take() {
             Some(Meanwhile { at, act }) if begun.elapsed() >= at => act(child.id()),
             later => meanwhile = later,
+        }
+        if interrupt::came() && !is_told {
+            is_told = true;
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT)?;
         }
         if begun.elapsed() >= STANDS_STILL {
             child.kill()?;
@@ -73,6 +82,7 @@ pub fn run(
     for path in paths {
         fs::remove_file(path)?;
     }
+    interrupt::check()?;
     let (code, signal, took) = (status.code(), status.signal(), begun.elapsed());
     Ok(Ended { words: words.to_owned(), code, signal, text, errors, took, peak })
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::tally::line;
 use crate::world::World;
-use crate::{Outcome, call, fault, left, process};
+use crate::{Outcome, call, fault, interrupt, left, process};
 
 /// Starts them, looks whether any two share anything, and ends them; says whether all was good.
 pub fn run(world: &World, count: usize) -> Outcome<bool> {
@@ -31,14 +31,14 @@ pub fn run(world: &World, count: usize) -> Outcome<bool> {
     });
     let mut came = 0;
     for up in ups {
-        let up = up??;
-        if up.code == Some(0) {
-            came += 1;
-        } else {
-            line(&format!("FAILURE `{} up`: {:?}\n{}", up.words, up.code, up.errors));
+        match up? {
+            Ok(up) if up.code == Some(0) => came += 1,
+            Ok(up) => line(&format!("FAILURE `{} up`: {:?}\n{}", up.words, up.code, up.errors)),
+            Err(error) => line(&format!("FAILURE {error}")),
         }
     }
     line(&format!("{came} of {count} came up, in {:.1} s", begun.elapsed().as_secs_f64()));
+    interrupt::check()?;
     let ports: HashSet<_> = names.iter().filter_map(|name| fault::port(world, name)).collect();
     let templates = std::fs::read_dir(world.cache().join("templates"))?;
     let is_made = |name: &str| !name.starts_with('.') && name != "w";

@@ -9,10 +9,12 @@
 mod call;
 mod crowd;
 mod fault;
+mod interrupt;
 mod left;
 mod memory;
 mod plan;
 mod process;
+mod stale;
 mod tally;
 mod walk;
 mod world;
@@ -29,6 +31,9 @@ use tally::Tally;
 use world::World;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Exit code of a run that was cut short, as netlab's.
+const INTERRUPTED: u8 = 130;
 
 /// Names of the guests that are used side by side.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -60,25 +65,40 @@ fn main() -> Outcome<ExitCode> {
     if options.test {
         return Ok(ExitCode::SUCCESS);
     }
+    interrupt::listen()?;
+    stale::sweep()?;
     let world = World::new()?;
-    world.good("default", &["image", "build"])?;
-    let is_good = match options.crowd {
-        Some(count) => crowd::run(&world, count)?,
-        None => soak(&world, options.seed.unwrap_or_else(rand::random), options.seconds)?,
-    };
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_good = run(&world, &options);
+    if interrupt::came() {
+        tally::line("interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(if is_good? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Does rounds until the time is over; says whether nothing failed.
-fn soak(world: &World, seed: u64, seconds: u64) -> Outcome<bool> {
+/// Does what was asked for; says whether nothing failed.
+fn run(world: &World, options: &Options) -> Outcome<bool> {
+    world.good("default", &["image", "build"])?;
+    if let Some(count) = options.crowd {
+        return crowd::run(world, count);
+    }
+    let (mut tally, begun) = (Tally::default(), Instant::now());
+    let ended = soak(world, options.seed.unwrap_or_else(rand::random), options.seconds, &mut tally);
+    // Of a run that was cut short too.
+    tally.end(begun.elapsed());
+    ended?;
+    Ok(tally.is_good())
+}
+
+/// Does rounds until the time is over.
+fn soak(world: &World, seed: u64, seconds: u64, tally: &mut Tally) -> Outcome<()> {
     tally::line(&format!(
         "seed {seed}, {seconds} s, guests {NAMES:?} side by side, in {}",
         world.root().display()
     ));
-    let mut tally = Tally::default();
     let steady = Steady::up(world)?;
     // Without a fault: how long each verb takes, and what rightly stays on the disk.
-    round(world, Plan::without_faults(), &mut tally)?;
+    round(world, Plan::without_faults(), tally)?;
     let rightful = left::files(world);
     tally::line(&format!("round 0, without faults, {} files stay", rightful.len()));
     let begun = Instant::now();
@@ -89,14 +109,12 @@ fn soak(world: &World, seed: u64, seconds: u64) -> Outcome<bool> {
             left::remove_templates(world)?;
         }
         let started = Instant::now();
-        round(world, Plan::of(seed, number), &mut tally)?;
+        round(world, Plan::of(seed, number), tally)?;
         tally.leaked(&left::after(world, &rightful, &tally.ports));
         tally.measured(steady.measure(world)?);
         tally.round(number, started.elapsed(), begun.elapsed());
     }
-    steady.down(world)?;
-    tally.end(number, begun.elapsed());
-    Ok(tally.is_good())
+    steady.down(world)
 }
 
 /// Has each guest used side by side, and then everything ended and removed.
@@ -114,6 +132,7 @@ fn round(world: &World, plan: Plan, tally: &mut Tally) -> Outcome<()> {
     for walk in walked {
         tally.add(walk??);
     }
+    interrupt::check()?;
     tally.add(walk::purge(world)?);
     Ok(())
 }

@@ -21,6 +21,7 @@ pub struct Tally {
     /// The least and the most of netlab's greatest memory, in KiB.
     peaks: BTreeMap<Kind, (u64, u64)>,
     memory: Vec<Memory>,
+    rounds: u32,
     failures: u32,
     processes: usize,
     left_ports: usize,
@@ -73,7 +74,8 @@ impl Tally {
     }
 
     /// Prints where it stands after a round.
-    pub fn round(&self, number: u32, took: Duration, since_start: Duration) {
+    pub fn round(&mut self, number: u32, took: Duration, since_start: Duration) {
+        self.rounds = number;
         let Some(Memory { netlab, agent, qemu_pss, guest, .. }) = self.memory.last() else {
             return;
         };
@@ -100,10 +102,11 @@ impl Tally {
     }
 
     /// Prints all of it.
-    pub fn end(&self, rounds: u32, took: Duration) {
+    pub fn end(&self, took: Duration) {
         line(&format!(
-            "\n{rounds} rounds in {} s: {} calls of netlab, {} faults, {} failures; left: {} \
+            "\n{} rounds in {} s: {} calls of netlab, {} faults, {} failures; left: {} \
              processes, {} ports, {} files\n",
+            self.rounds,
             took.as_secs(),
             self.calls.values().sum::<u32>(),
             self.befallen(|_| true),

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::Outcome;
 use crate::call::{self, Ended, Meanwhile};
 use crate::fault::{self, Fault};
 use crate::plan::{Moment, Step};
 use crate::world::World;
+use crate::{Outcome, interrupt};
 
 /// Until a verb has been seen, it is taken to take so long.
 const UNKNOWN: Duration = Duration::from_secs(2);
@@ -43,7 +43,12 @@ pub fn walk(
 ) -> Result<Walked, String> {
     let mut walk = Walk { world, name, durations, walked: Walked::default() };
     for step in steps {
-        walk.step(&step).map_err(|error| format!("{name}: {:?}: {error}", step.words))?;
+        let done = walk.step(&step);
+        // What it had so far counts; the verb that was cut short says nothing.
+        if interrupt::came() {
+            break;
+        }
+        done.map_err(|error| format!("{name}: {:?}: {error}", step.words))?;
     }
     Ok(walk.walked)
 }

@@ -1,11 +1,13 @@
 //! A home, a cache and a netlab of the soak's own, in one folder: whatever names that folder is ours.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use crate::Outcome;
+use crate::{Outcome, call, stale};
 
 /// Starts a description of a process.
 #[expect(clippy::disallowed_methods, reason = "the soak owns the processes it starts")]
@@ -16,14 +18,15 @@ pub fn process(program: impl AsRef<OsStr>) -> Command {
 /// The folder, and what is in it.
 pub struct World {
     root: tempfile::TempDir,
+    _lock: File,
 }
 
 impl World {
     /// Makes the folder, with a copy of netlab, so that a later build doesn't change it.
     pub fn new() -> Outcome<Self> {
         // Short, for the paths of sockets.
-        let root = tempfile::Builder::new().prefix("soak").tempdir()?;
-        let world = Self { root };
+        let root = tempfile::Builder::new().prefix(stale::PREFIX).tempdir()?;
+        let world = Self { _lock: stale::claim(root.path())?, root };
         fs::copy(env!("CARGO_BIN_EXE_netlab"), world.program())?;
         for folder in [world.home(), world.cache(), world.temporary(), world.steady_home()] {
             fs::create_dir(folder)?;
@@ -71,7 +74,7 @@ impl World {
         self.home().join("i").join(name)
     }
 
-    /// A call of netlab.
+    /// A call of netlab. A Ctrl-C on our terminal does not reach it: it gets its own.
     pub fn command(&self, name: &str, words: &[&str]) -> Command {
         let mut command = process(self.program());
         command
@@ -80,18 +83,19 @@ impl World {
             .env("NETLAB_HOME", self.home())
             .env("NETLAB_CACHE", self.cache())
             .env("TMPDIR", self.temporary())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .process_group(0);
         command
     }
 
     /// Runs a verb to its good end, and returns what it printed.
     pub fn good(&self, name: &str, words: &[&str]) -> Outcome<String> {
-        ended_well(self.command(name, words), words)
+        self.ended_well(self.command(name, words), words)
     }
 
     /// The same for the guest that nobody harms.
     pub fn good_steady(&self, words: &[&str]) -> Outcome<String> {
-        ended_well(self.steady_command(words), words)
+        self.ended_well(self.steady_command(words), words)
     }
 
     /// A call of netlab for the guest that nobody harms.
@@ -100,15 +104,15 @@ impl World {
         command.env("NETLAB_HOME", self.steady_home());
         command
     }
-}
 
-fn ended_well(mut command: Command, words: &[&str]) -> Outcome<String> {
-    let output = command.output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("netlab {}: {}: {said}", words.join(" "), output.status).into());
+    fn ended_well(&self, command: Command, words: &[&str]) -> Outcome<String> {
+        let words = words.join(" ");
+        let ended = call::run(self, command, &words, None)?;
+        if ended.code != Some(0) {
+            return Err(format!("netlab {words}: {:?}: {}", ended.code, ended.errors).into());
+        }
+        Ok(ended.text)
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 impl Drop for World {
@@ -119,5 +123,6 @@ impl Drop for World {
             let mut command = command;
             drop(command.output());
         }
+        stale::end(self.root());
     }
 }

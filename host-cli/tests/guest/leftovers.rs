@@ -1,6 +1,6 @@
 //! What is left once netlab has been told to end everything: nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Body;
 use crate::running::wait_until;
@@ -50,19 +50,24 @@ fn down_all_leaves_nothing(netlab: &Netlab) {
     netlab.run(["down", "--all"]).exit(0).says(&["nothing was up"]);
 }
 
-/// Processes whose command line names this suite's home, other than this one.
+/// Processes whose command line names a netlab's home.
 pub fn pids(netlab: &Netlab) -> Vec<i32> {
-    let home = netlab.home().to_string_lossy().into_owned();
+    naming(netlab.home())
+}
+
+/// Processes whose command line names this folder.
+pub fn naming(folder: &Path) -> Vec<i32> {
+    let folder = folder.to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").expect("/proc");
     let pid = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().parse::<i32>().ok();
     let ours = |pid: &i32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&home)
+        String::from_utf8_lossy(&line).contains(&folder)
     };
     processes.flatten().filter_map(pid).filter(ours).collect()
 }
 
-fn files_below(folder: &std::path::Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };

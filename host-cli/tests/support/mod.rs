@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// A home of its own for netlab, with a cleared environment, shared by the commands of one test
-/// or one suite.
+/// or one suite. Its guests end with it, whatever came of the test.
 pub struct Netlab {
     home: tempfile::TempDir,
     variables: Vec<(String, String)>,
@@ -76,6 +76,15 @@ impl Netlab {
         command
     }
 
+    /// Ends what the home has of guests, if it has any, and removes what is saved of them.
+    pub fn end_guests(&self) {
+        let entries = std::fs::read_dir(self.home().join("i"));
+        if entries.is_ok_and(|mut entries| entries.next().is_some()) {
+            // Whether it works is the tests' business; a panic here would hide theirs.
+            drop(self.command(["down", "--all", "--purge"]).output());
+        }
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Outcome {
@@ -100,6 +109,12 @@ impl Netlab {
         let output = child.wait_with_output().expect("netlab ends");
         writer.join().expect("the writer ends");
         Outcome::of(line, output)
+    }
+}
+
+impl Drop for Netlab {
+    fn drop(&mut self) {
+        self.end_guests();
     }
 }
 

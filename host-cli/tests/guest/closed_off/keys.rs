@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use russh::keys::PrivateKey;
 
-use super::Own;
+use super::up;
 use crate::leftovers::pids;
 use crate::running::read_until;
 use crate::support::Netlab;
@@ -24,7 +24,7 @@ pub fn are_gone(suite: &Netlab) {
     let temporary = netlab.home().join("tmp");
     fs::create_dir(&temporary).expect("a folder");
     fs::set_permissions(&temporary, fs::Permissions::from_mode(0o700)).expect("permissions");
-    let own = Own::up(netlab.with("TMPDIR", &temporary.to_string_lossy()));
+    let own = up(netlab.with("TMPDIR", &temporary.to_string_lossy()));
     own.run(["checkpoint", "one"]).exit(0);
     let keys = ["i/default/host_key", "i/default/id"].map(|file| own.home().join(file));
     let pieces: Vec<_> = keys.iter().flat_map(|file| pieces_of(file)).collect();

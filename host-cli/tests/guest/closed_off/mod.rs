@@ -6,7 +6,6 @@ mod openings;
 mod strangers;
 
 use std::fs;
-use std::ops::Deref;
 
 use crate::Body;
 use crate::leftovers::pids;
@@ -20,31 +19,11 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_port_answers_everybody_and_lets_in_its_own_key_only", strangers::at_the_port),
 ];
 
-/// A guest in a home of its own, with which it ends, whatever came of the trial.
-struct Own(Netlab);
-
-impl Own {
-    #[track_caller]
-    fn up(netlab: Netlab) -> Self {
-        let own = Self(netlab);
-        own.run(["up"]).exit(0);
-        own
-    }
-}
-
-impl Deref for Own {
-    type Target = Netlab;
-
-    fn deref(&self) -> &Netlab {
-        &self.0
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // Whether it works is the trials' business; a panic here would hide theirs.
-        drop(self.command(["down", "--all", "--purge"]).output());
-    }
+/// Brings a guest up in a home of its own.
+#[track_caller]
+fn up(netlab: Netlab) -> Netlab {
+    netlab.run(["up"]).exit(0);
+    netlab
 }
 
 fn the_kernel_filters(netlab: &Netlab) {

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::Own;
+use super::up;
 use crate::faults::edited_qemu;
 use crate::running::wait_until;
 use crate::support::{Netlab, Outcome};
@@ -110,14 +110,13 @@ impl Aims {
 
     /// Brings a guest up whose QEMU takes the resolver here for the host's.
     #[track_caller]
-    fn guest(&self, netlab: Netlab) -> Own {
+    fn guest(&self, netlab: Netlab) -> Netlab {
         if self.resolver.is_none() {
-            return Own::up(netlab);
+            return up(netlab);
         }
-        let own = Own(netlab);
-        let output = up_with_resolver(&own).output().expect("it runs");
+        let output = up_with_resolver(&netlab).output().expect("it runs");
         Outcome::of("up".to_owned(), output).exit(0);
-        own
+        netlab
     }
 
     /// Runs the probes in a guest and returns the names of those that came through.

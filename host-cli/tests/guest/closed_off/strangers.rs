@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use super::Own;
+use super::up;
 use crate::running::read_until;
 use crate::support::Netlab;
 
@@ -26,7 +26,7 @@ pub fn on_the_disk(_: &Netlab) {
         let _ = writeln!(told, "not tried: only root can be another account");
         return;
     }
-    let own = Own::up(Netlab::new());
+    let own = up(Netlab::new());
     // Nothing but the folders of netlab's own is in the way.
     fs::set_permissions(own.home(), fs::Permissions::from_mode(0o755)).expect("permissions");
     let open = own.lab("open", "for all\n");
@@ -57,7 +57,7 @@ fn as_nobody(program: &str, path: &Path) -> Output {
 }
 
 pub fn at_the_port(suite: &Netlab) {
-    let own = Own::up(Netlab::new());
+    let own = up(Netlab::new());
     let address = own.address();
     let address = address.as_str().expect("the guest is up");
     let mut stream = TcpStream::connect(address).expect("everybody may connect");

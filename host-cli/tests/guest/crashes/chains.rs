@@ -8,29 +8,46 @@ use std::path::{Path, PathBuf};
 use netlab_fault::{Moment, Phase, Way};
 
 use super::point::{Stopped, Victim};
-use super::{Crash, survived};
+use super::{Crash, repaired, survived};
 use crate::leftovers::pids;
 use crate::support::{Netlab, Outcome};
-use crate::templates::Own;
+use crate::templates::{Own, cache_of};
+
+/// A crash of netlab's at a phase, and what the next one says that it has repaired.
+type Row = (Phase, &'static str);
+
+/// The making of a template.
+pub const TEMPLATE: [Row; 11] = [
+    (start(Moment::Intent), HALF_MADE),
+    (start(Moment::Spawned), HALF_MADE),
+    (start(Moment::Recorded), HALF_MADE),
+    (start(Moment::Secrets), HALF_MADE),
+    (start(Moment::Started), HALF_MADE),
+    (start(Moment::Connected), HALF_MADE),
+    (start(Moment::Hello), HALF_MADE),
+    (Phase::TemplateSettled, HALF_MADE),
+    (Phase::TemplateSaved, HALF_MADE),
+    (Phase::TemplateDrafted, HALF_MADE),
+    (Phase::TemplatePlaced, ""),
+];
+
+const HALF_MADE: &str = "half-made template";
+
+const fn start(moment: Moment) -> Phase {
+    Phase::Start(Way::Template, moment)
+}
+
+/// The building of an image.
+pub const IMAGE: [Row; 4] = [
+    (Phase::ImageDownloading, ""),
+    (Phase::ImageDownloaded, ""),
+    (Phase::ImageWriting, "half-built image"),
+    (Phase::ImageWritten, "half-built image"),
+];
 
 pub fn template(suite: &Netlab) {
     let own = Own::new(suite);
-    let start = |moment| Phase::Start(Way::Template, moment);
-    let half_made = [
-        start(Moment::Intent),
-        start(Moment::Spawned),
-        start(Moment::Recorded),
-        start(Moment::Secrets),
-        start(Moment::Started),
-        start(Moment::Connected),
-        start(Moment::Hello),
-        Phase::TemplateSettled,
-        Phase::TemplateSaved,
-        Phase::TemplateDrafted,
-    ];
-    let rows = half_made.map(|phase| (phase, "half-made template"));
-    let last =
-        kill_each(&own, &["up"], &[rows.as_slice(), &[(Phase::TemplatePlaced, "")]].concat());
+    let last = kill_each(&own, &["up"], &TEMPLATE);
     // The last one that was killed had put it in its place.
     assert!(last.stderr.contains(", clone)"), "{}", last.stderr);
     assert_eq!(own.templates().len(), 1);
@@ -42,13 +59,9 @@ pub fn template(suite: &Netlab) {
 
 /// With the QEMU of a template gone, the same command makes it in another form, or boots.
 pub fn template_without_qemu(suite: &Netlab) {
-    let phases = [
-        Phase::Start(Way::Template, Moment::Secrets),
-        Phase::Start(Way::Template, Moment::Hello),
-        Phase::TemplateSettled,
-    ];
+    let phases = [start(Moment::Secrets), start(Moment::Hello), Phase::TemplateSettled];
     for phase in phases {
-        let crash = Crash { phase, victim: Victim::Qemu };
+        let crash = Crash::of(phase, Victim::Qemu);
         let passed = survived(crash, || {
             let own = Own::new(suite);
             let outcome = Stopped::at(phase, &own, ["up"]).kill(crash.victim, &own).exit(0);
@@ -63,17 +76,13 @@ pub fn template_without_qemu(suite: &Netlab) {
     }
 }
 
-/// Kills the command at each phase, then runs it to its end. Each row has what the next one says that it
-/// has repaired.
+/// Kills the command at each phase, then runs it to its end.
 #[track_caller]
-fn kill_each(netlab: &Netlab, words: &[&str], rows: &[(Phase, &str)]) -> Outcome {
-    let mut before: Option<(Phase, &str)> = None;
-    let check = |before: Option<(Phase, &str)>, next: &Outcome| {
+fn kill_each(netlab: &Netlab, words: &[&str], rows: &[Row]) -> Outcome {
+    let mut before: Option<Row> = None;
+    let check = |before: Option<Row>, next: &Outcome| {
         let Some((phase, said)) = before else { return };
-        let passed = survived(Crash { phase, victim: Victim::Netlab }, || {
-            assert!(next.stderr.contains(said), "no {said:?} after {phase}: {}", next.stderr);
-            if said.is_empty() { "nothing to repair" } else { said }.to_owned()
-        });
+        let passed = survived(Crash::of(phase, Victim::Netlab), || repaired(next, said));
         assert!(passed, "{phase}");
     };
     for &(phase, said) in rows {
@@ -100,13 +109,7 @@ pub fn image(suite: &Netlab) {
         }
     }
     let netlab = netlab.with("NETLAB_CACHE", &cache.to_string_lossy());
-    let rows = [
-        (Phase::ImageDownloading, ""),
-        (Phase::ImageDownloaded, ""),
-        (Phase::ImageWriting, "half-built image"),
-        (Phase::ImageWritten, "half-built image"),
-    ];
-    kill_each(&netlab, &["image", "build"], &rows);
+    kill_each(&netlab, &["image", "build"], &IMAGE);
     let left: Vec<_> = fs::read_dir(cache.join("images")).expect("images").flatten().collect();
     let left = left.iter().filter(|entry| entry.path().is_dir()).count();
     assert_eq!(left, 1, "more than the image is left");
@@ -117,8 +120,6 @@ pub fn image(suite: &Netlab) {
 /// The packages of the suite's image.
 #[track_caller]
 fn packages(suite: &Netlab) -> Vec<PathBuf> {
-    let image = suite.run(["image", "path"]).exit(0).text();
-    let cache = Path::new(image.trim()).ancestors().nth(2).expect("the suite's cache");
-    let debs = fs::read_dir(cache.join("debs")).expect("packages");
+    let debs = fs::read_dir(cache_of(suite).join("debs")).expect("packages");
     debs.map(|entry| entry.expect("a package").path()).collect()
 }

@@ -35,6 +35,9 @@ pub enum Victim {
 impl Victim {
     /// Each of them.
     pub const ALL: [Self; 4] = [Self::Netlab, Self::Qemu, Self::Agent, Self::Connection];
+
+    /// Those that are processes of the host.
+    pub const HOSTS: [Self; 2] = [Self::Netlab, Self::Qemu];
 }
 
 /// A command that stands still at a phase.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use netlab_fault::{Moment, Phase, Way};
+use netlab_fault::Phase;
 
 use super::Crash;
 use super::point::Victim;
@@ -22,48 +22,25 @@ pub fn print() {
     if rows.is_empty() {
         return;
     }
-    println!("{:21}{:29}{:9}{:9}connection", "kill -9 of", "netlab", "QEMU", "agent");
-    for phase in phases() {
+    println!("{:23}{:29}{:9}{:9}connection", "kill -9 of", "netlab", "QEMU", "agent");
+    let in_back = |in_back| Phase::all().map(move |phase| (phase, in_back));
+    for (phase, in_back) in in_back(false).chain(in_back(true)) {
         let cell = |victim| {
-            let row = rows.iter().find(|(crash, _)| *crash == Crash { phase, victim });
-            row.map_or("-", |(_, result)| result)
+            let row = rows.iter().find(|(it, _)| *it == Crash { phase, victim, in_back });
+            row.map(|(_, result)| result.as_str())
         };
-        let [netlab, qemu, agent, connection] = Victim::ALL.map(cell);
-        println!("{:21}{netlab:29}{qemu:9}{agent:9}{connection}", phase.to_string());
+        let cells = Victim::ALL.map(cell);
+        if in_back && cells == [None; 4] {
+            continue;
+        }
+        let [netlab, qemu, agent, connection] = cells.map(|cell| cell.unwrap_or("-"));
+        let name = if in_back { format!("back: {phase}") } else { phase.to_string() };
+        println!("{name:23}{netlab:29}{qemu:9}{agent:9}{connection}");
     }
     println!(
-        "Each cell: what the next command said it had repaired, or how the command itself ended. After \
-         each of them\nthe next command did its work, and `down` left no process, port or file."
+        "Each cell: what the next command said it had repaired, and it said nothing else of that kind, or how \
+         the\ncommand itself ended. After each of them the next command did its work, and `down` left no \
+         process, port\nor file, nor did all of them together leave any in the cache."
     );
     println!();
-}
-
-/// Every phase, in the order of the table.
-pub fn phases() -> Vec<Phase> {
-    let start = |way| Moment::ALL.map(move |moment| Phase::Start(way, moment));
-    let mut phases = vec![Phase::UpLocked];
-    phases.extend(Way::ALL.into_iter().flat_map(start));
-    // A guest that is saved is never let go.
-    phases.retain(|phase| *phase != Phase::Start(Way::Template, Moment::LetGo));
-    phases.extend([
-        Phase::TemplateSettled,
-        Phase::TemplateSaved,
-        Phase::TemplateDrafted,
-        Phase::TemplatePlaced,
-        Phase::DemoOpened,
-        Phase::DemoStep,
-        Phase::DemoClosing,
-        Phase::CheckpointSaving,
-        Phase::DownBegun,
-        Phase::DownEnded,
-        Phase::DownHalf,
-        Phase::ImageDownloading,
-        Phase::ImageDownloaded,
-        Phase::ImageWriting,
-        Phase::ImageWritten,
-        Phase::ResetReady,
-        Phase::ResetGone,
-        Phase::ResetDone,
-    ]);
-    phases
 }

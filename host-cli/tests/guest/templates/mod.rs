@@ -34,7 +34,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("no_key_is_left_in_a_template", secrets::no_key_is_left),
 ];
 
-/// A home with a cache of its own. Its guests end with it, whatever came of the trial.
+/// A home with a cache of its own.
 pub struct Own {
     netlab: Netlab,
     /// Where the cache is a disk of its own.
@@ -62,8 +62,7 @@ impl Own {
 
     #[track_caller]
     fn with_images_of(mut self, suite: &Netlab) -> Self {
-        let image = suite.run(["image", "path"]).exit(0).text();
-        let theirs = Path::new(image.trim()).ancestors().nth(2).expect("the suite's cache");
+        let theirs = cache_of(suite);
         let cache = self.cache();
         for folder in ["images", "debs"] {
             symlink(theirs.join(folder), cache.join(folder)).expect("a link");
@@ -114,6 +113,13 @@ impl Own {
     }
 }
 
+/// The cache that the suite's image is in.
+#[track_caller]
+pub fn cache_of(suite: &Netlab) -> PathBuf {
+    let image = suite.run(["image", "path"]).exit(0).text();
+    Path::new(image.trim()).ancestors().nth(2).expect("the suite's cache").to_owned()
+}
+
 impl Deref for Own {
     type Target = Netlab;
 
@@ -124,9 +130,11 @@ impl Deref for Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Whether it works is the trials' business; a panic here would hide theirs.
-        drop(self.netlab.command(["down", "--all"]).output());
-        drop(self.disk.take());
+        // Guests need the cache that is on the disk, and the home can't be removed around it.
+        if let Some(disk) = self.disk.take() {
+            self.netlab.end_guests();
+            drop(disk);
+        }
     }
 }
 

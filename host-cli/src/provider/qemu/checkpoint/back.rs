@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use netlab_fault as fault;
 use tokio::time::Instant;
 
 use super::super::accel::Verdict;
@@ -54,10 +55,12 @@ impl QemuProvider {
                 return Err(error);
             }
         };
+        fault::reach(fault::Phase::BackReady);
         let port = match state {
             State::Up { process, port, .. } => {
                 process::kill(&process).await?;
                 self.paths.clear_machine()?;
+                fault::reach(fault::Phase::BackGone);
                 Some(port)
             }
             State::Down => self.options.port.or_else(|| free_port(about.port, reporter)),
