@@ -100,7 +100,7 @@ fn kernels_words(mut log: File) -> Vec<String> {
 
 /// A cause that the kernel names.
 #[derive(Debug, PartialEq, Eq)]
-enum Cause {
+pub(crate) enum Cause {
     /// A process was killed for want of memory.
     Killed(String),
     /// Anything else.
@@ -109,7 +109,7 @@ enum Cause {
 
 /// Returns the text of a record of the kernel's own; programs may write there as well, and would be
 /// believed. What comes first is `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;`.
-fn kernel_line(record: &str) -> Option<&str> {
+pub(crate) fn kernel_line(record: &str) -> Option<&str> {
     let (head, text) = record.split_once(';')?;
     let priority: u32 = head.split(',').next()?.parse().ok()?;
     // The facility is above the three bits of the level, and 0 is the kernel.
@@ -118,7 +118,7 @@ fn kernel_line(record: &str) -> Option<&str> {
 
 /// Reads a line of the kernel's (`__oom_kill_process` in mm/oom_kill.c, `pids_event` in
 /// kernel/cgroup/pids.c).
-fn cause(line: &str) -> Option<Cause> {
+pub(crate) fn cause(line: &str) -> Option<Cause> {
     if line.starts_with("cgroup: fork rejected by pids controller") {
         let words =
             format!("the lab has {MOST_PROCESSES} processes, as many as it may have at once");

@@ -199,7 +199,7 @@ fn mounts() -> Result<String, Error> {
 }
 
 /// Returns the last mount point of a cgroup v2 hierarchy: the last one is the one on top.
-fn find_mount(mountinfo: &str) -> Option<&str> {
+pub(crate) fn find_mount(mountinfo: &str) -> Option<&str> {
     let is_cgroup2 = |line: &&str| {
         line.split_once(" - ").is_some_and(|(_, source)| source.starts_with("cgroup2 "))
     };

@@ -192,7 +192,7 @@ impl Ledger {
         }
     }
 
-    fn parse(text: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let ledger: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if !(OLDEST_VERSION..=VERSION).contains(&ledger.version) {
             let version = ledger.version;

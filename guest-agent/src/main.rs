@@ -13,6 +13,8 @@ mod counterfactual;
 mod error;
 mod exec;
 mod held;
+#[cfg(test)]
+mod hostile;
 mod journal;
 mod lab;
 mod ledger;

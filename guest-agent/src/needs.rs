@@ -104,7 +104,7 @@ fn has_module(name: &str) -> Result<bool, Error> {
 }
 
 /// Looks for a module in a list of lines such as `kernel/net/8021q/8021q.ko`.
-fn is_listed(builtin: &str, name: &str) -> bool {
+pub(crate) fn is_listed(builtin: &str, name: &str) -> bool {
     let same = |file: &str| file.replace('-', "_") == name.replace('-', "_");
     let files = builtin.lines().filter_map(|line| line.rsplit('/').next()?.strip_suffix(".ko"));
     files.into_iter().any(same)

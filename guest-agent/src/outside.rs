@@ -44,14 +44,14 @@ pub async fn leaking(networks: &[String]) -> Result<Vec<String>, Error> {
 }
 
 /// Whether a line of [`ROUTES`] is the default route's: its destination and its mask are zeros.
-fn is_default(line: &str) -> bool {
+pub(crate) fn is_default(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     (words.get(1), words.get(7)) == (Some(&"00000000"), Some(&"00000000"))
 }
 
 /// Whether only the default route leads to a network; the routes are those that contain it, and those
 /// that it contains.
-fn leaks(around: &str, within: &str) -> bool {
+pub(crate) fn leaks(around: &str, within: &str) -> bool {
     !around.is_empty()
         && around.lines().all(|route| route.starts_with("default "))
         && within.is_empty()

@@ -63,13 +63,16 @@ pub fn worker(first: u32, processes: &BTreeMap<u32, Process>) -> Option<u32> {
             processes.iter().filter(|(_, process)| !processes.contains_key(&process.parent));
         *tops.next()?.0
     };
-    loop {
+    // Processes are read one after the other, so an id may have been given anew: no family is deeper than
+    // it has members.
+    for _ in processes {
         let mut children = processes.iter().filter(|(_, process)| process.parent == worker);
         match (children.next(), children.next()) {
             (Some((&child, _)), None) => worker = child,
             (Some(_) | None, _) => return Some(worker),
         }
     }
+    Some(worker)
 }
 
 /// Returns the processes that have no child among these: not the shells above them.
@@ -81,17 +84,21 @@ pub fn leaves(processes: &BTreeMap<u32, Process>) -> impl Iterator<Item = (u32, 
 /// Says whether a process is `ancestor` or a descendant of it.
 pub fn is_within(pid: u32, ancestor: u32, processes: &BTreeMap<u32, Process>) -> bool {
     let mut current = pid;
-    while current != ancestor {
+    // As above: the way up is no longer than there are processes.
+    for _ in 0..=processes.len() {
+        if current == ancestor {
+            return true;
+        }
         match processes.get(&current) {
             Some(process) => current = process.parent,
             None => return false,
         }
     }
-    true
+    false
 }
 
 /// Parses `/proc/PID/stat`: the name stands in parentheses and may hold any character.
-fn parse_stat(stat: &str) -> Option<Process> {
+pub(crate) fn parse_stat(stat: &str) -> Option<Process> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
     let parent = after.split_whitespace().nth(1)?.parse().ok()?;
@@ -114,6 +121,13 @@ mod tests {
     }
 
     #[test]
+    fn a_family_that_goes_round_in_a_circle_is_no_reason_to_do_so() {
+        let circle = family(&[(5, 6), (6, 5)]);
+        assert!(is_within(5, 6, &circle));
+        assert!(!is_within(5, 1, &circle));
+    }
+
+    #[test]
     fn the_worker_is_below_its_shell_but_not_one_of_a_pipeline() {
         for (first, members, expected) in [
             (5, vec![(5, 1)], Some(5)),
@@ -121,6 +135,8 @@ mod tests {
             (5, vec![(5, 1), (6, 5), (7, 5)], Some(5)),
             (5, vec![(9, 1)], Some(9)),
             (5, vec![], None),
+            // Ids that were given anew while they were read.
+            (5, vec![(5, 6), (6, 5)], Some(5)),
         ] {
             assert_eq!(worker(first, &family(&members)), expected, "{members:?}");
         }

@@ -25,6 +25,9 @@ pub const DATABASE: &str = "ovsdb-server";
 /// How long the database may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// Longest answer of the database, in bytes: a thousand ports take a tenth of it.
+const LONGEST_ANSWER_BYTES: usize = 1 << 20;
+
 /// Says whether the switch has a socket at all.
 pub fn is_there() -> bool {
     Path::new(SOCKET).exists()
@@ -76,6 +79,10 @@ async fn ask(mut stream: UnixStream) -> std::io::Result<Value> {
         if stream.read_buf(&mut text).await? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
+        if text.len() > LONGEST_ANSWER_BYTES {
+            let words = format!("it says more than {LONGEST_ANSWER_BYTES} bytes");
+            return Err(std::io::Error::other(words));
+        }
         // Messages follow each other without any mark between them.
         match serde_json::Deserializer::from_slice(&text).into_iter::<Value>().next() {
             Some(Ok(answer)) => return Ok(answer),
@@ -86,7 +93,7 @@ async fn ask(mut stream: UnixStream) -> std::io::Result<Value> {
 }
 
 /// Reads the answer to both questions, sorted by name; `None` if it has another shape.
-fn read_bridges(answer: &Value) -> Option<Vec<Switch>> {
+pub(crate) fn read_bridges(answer: &Value) -> Option<Vec<Switch>> {
     let rows = |table: usize| answer["result"][table]["rows"].as_array();
     let mut ports = BTreeMap::new();
     for row in rows(1)? {
@@ -142,6 +149,19 @@ mod tests {
                 Switch { name: "ovs2".to_owned(), ports: vec![] },
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_refused() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let flood = tokio::spawn(async move {
+            let mut theirs = theirs;
+            let begun = theirs.write_all(b"{\"id\": \"").await;
+            while begun.is_ok() && theirs.write_all(&[b'x'; 4096]).await.is_ok() {}
+        });
+        let error = ask(ours).await.unwrap_err();
+        assert_eq!(error.to_string(), "it says more than 1048576 bytes");
+        flood.await.unwrap();
     }
 
     #[test]

@@ -25,6 +25,10 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// milliseconds, the switch's flow cache within a second.
 const EFFECT_LIMIT: Duration = Duration::from_secs(3);
 
+/// Longest account of what came, in characters. A lease file of a mebibyte, all of it told, would be more than
+/// a frame holds, and the host would never hear of the verdict.
+const TOLD_CHARACTERS: usize = 1000;
+
 /// Which outcome a situation asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -148,12 +152,21 @@ async fn try_and_tell(
         passed,
         witness,
         expected,
-        actual,
+        actual: told(actual),
         look: words.look,
         millis: milliseconds(begun.elapsed()),
     };
     outbox.send(Event::Checked(verdict)).await;
     passed
+}
+
+/// An account of what came, cut to a bearable length.
+fn told(mut actual: String) -> String {
+    if let Some((end, _)) = actual.char_indices().nth(TOLD_CHARACTERS) {
+        actual.truncate(end);
+        actual.push('…');
+    }
+    actual
 }
 
 /// Attempts, at least once, until the outcome is the one that is waited for or the window is over.
@@ -221,6 +234,14 @@ mod tests {
         ] {
             assert_eq!(Wanted::of(&check(negative, 1), witness), wanted, "{negative} {witness:?}");
         }
+    }
+
+    #[test]
+    fn an_account_that_no_frame_would_hold_is_cut() {
+        assert_eq!(told("red".to_owned()), "red");
+        let cut = told("ä".repeat(2 << 20));
+        assert_eq!(cut.chars().count(), TOLD_CHARACTERS + 1);
+        assert!(cut.ends_with("ä…"));
     }
 
     #[test]

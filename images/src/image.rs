@@ -3,8 +3,8 @@
 //! The folder is named by a key made of everything that goes into the image. The record repeats
 //! the key, holds a digest of every file, and one over itself, so no byte can change unnoticed.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -19,6 +19,11 @@ pub const IMAGE_FORMAT: u32 = 1;
 
 /// The record's file name.
 pub const RECORD_FILE: &str = "image.json";
+
+/// Most of a record that is read, in bytes: one has less than a kilobyte, and of a larger one the rest is
+/// missed.
+const MAX_RECORD_BYTES: u64 = 1 << 20;
+
 /// The kernel as Debian packages it, where QEMU boots something larger made from it.
 pub const PACKAGED_KERNEL_FILE: &str = "vmlinuz";
 /// The first root, with init and the modules it loads.
@@ -189,7 +194,10 @@ impl Image {
     /// Reads the record and verifies that it is unaltered and belongs to this image.
     pub fn record(&self) -> Result<Record, ImageError> {
         let path = self.dir.join(RECORD_FILE);
-        let bytes = fs::read(&path)
+        let mut bytes = Vec::new();
+        let opened = File::open(&path).map(|file| file.take(MAX_RECORD_BYTES));
+        opened
+            .and_then(|mut file| file.read_to_end(&mut bytes))
             .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
         // The format is looked at first: what another version wrote may have other fields.
         #[derive(Deserialize)]
@@ -252,7 +260,7 @@ mod tests {
     use std::io::Write;
 
     fn write(path: &Path, bytes: &[u8]) {
-        fs::File::create(path).unwrap().write_all(bytes).unwrap();
+        File::create(path).unwrap().write_all(bytes).unwrap();
     }
 
     fn image(folder: &Path) -> Image {

@@ -3,6 +3,8 @@
 //! A lock is the image's whole input besides the recipe, so equal locks give equal bytes. It is
 //! written by `netlab image lock` and committed; a hand may read it, but should not write it.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,9 @@ use crate::files;
 
 /// The form of the lock file that this version writes and reads.
 pub const LOCK_FORMAT: u32 = 1;
+
+/// Largest lock that is read, in bytes: the committed ones have a twentieth of it.
+const MAX_LOCK_BYTES: u64 = 1 << 20;
 
 /// A lock file's contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,12 +131,16 @@ impl Lock {
     pub fn load(arch: Arch, release: &str, path: Option<&Path>) -> Result<Self, LockError> {
         let (name, text) = match path {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|source| LockError::File {
-                    action: "read",
-                    path: path.to_owned(),
-                    source,
+                let (name, mut text) = (path.display().to_string(), String::new());
+                let opened = File::open(path).map(|file| file.take(MAX_LOCK_BYTES + 1));
+                opened.and_then(|mut file| file.read_to_string(&mut text)).map_err(|source| {
+                    LockError::File { action: "read", path: path.to_owned(), source }
                 })?;
-                (path.display().to_string(), text)
+                if text.len() as u64 > MAX_LOCK_BYTES {
+                    let reason = format!("it is larger than {MAX_LOCK_BYTES} bytes");
+                    return Err(LockError::Malformed { path: name, reason });
+                }
+                (name, text)
             }
             None => (format!("images/lock/{arch}.toml"), files::lock(arch).to_owned()),
         };
@@ -261,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
         std::io::Write::write_all(
-            &mut std::fs::File::create(&path).unwrap(),
+            &mut File::create(&path).unwrap(),
             lock().text().unwrap().as_bytes(),
         )
         .unwrap();
@@ -273,6 +282,13 @@ mod tests {
             refusal(Arch::Arm64, "trixie"),
             format!("the lock `{name}` is for `amd64`, wanted is `arm64`")
         );
+        let huge = File::options().write(true).open(&path).unwrap();
+        huge.set_len(MAX_LOCK_BYTES + 1).unwrap();
+        assert_eq!(
+            refusal(Arch::Amd64, "trixie"),
+            format!("the lock `{name}` is not readable: it is larger than 1048576 bytes")
+        );
+        huge.set_len(lock().text().unwrap().len() as u64).unwrap();
         assert_eq!(
             refusal(Arch::Amd64, "forky"),
             format!("the lock `{name}` is for `trixie`, wanted is `forky`")

@@ -30,10 +30,10 @@ const BROADCAST: Mac = [0xff; 6];
 
 /// Who asks: the interface towards the address.
 #[derive(Debug, Clone, Copy)]
-struct Asker {
-    link: u32,
-    mac: Mac,
-    address: Ipv4Addr,
+pub(super) struct Asker {
+    pub(super) link: u32,
+    pub(super) mac: Mac,
+    pub(super) address: Ipv4Addr,
 }
 
 /// Asks on the interface that the route to the address points to.
@@ -107,7 +107,7 @@ fn request(asker: Asker, wanted: Ipv4Addr) -> [u8; PACKET_BYTES] {
 }
 
 /// Returns the hardware address that answers for `wanted`, if the packet is a reply to us.
-fn read_reply(packet: &[u8], asker: Asker, wanted: Ipv4Addr) -> Option<Mac> {
+pub(super) fn read_reply(packet: &[u8], asker: Asker, wanted: Ipv4Addr) -> Option<Mac> {
     let packet = packet.get(..PACKET_BYTES)?;
     let is_reply = packet[6..8] == REPLY.to_be_bytes();
     let is_ours = packet[18..24] == asker.mac && packet[14..18] == wanted.octets();

@@ -37,7 +37,7 @@ pub async fn attempt(
     Ok(judge(probe, exit, &String::from_utf8_lossy(&stdout)))
 }
 
-fn judge(probe: &CommandProbe, exit: Exit, stdout: &str) -> Outcome {
+pub(super) fn judge(probe: &CommandProbe, exit: Exit, stdout: &str) -> Outcome {
     let status = exit.to_string();
     match exit {
         Exit::Code(code) if code == probe.exit => {}

@@ -77,7 +77,7 @@ fn exchange(address: Ipv4Addr, identifier: u16, limit: Duration) -> io::Result<O
 
 /// What came back for one of our echoes.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Echo,
     Unreachable { by: Ipv4Addr },
 }
@@ -103,7 +103,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// Reads an IPv4 packet: an echo reply of `address` to us, or a report about an echo of ours.
-fn read_answer(packet: &[u8], address: Ipv4Addr, identifier: u16) -> Option<Answer> {
+pub(super) fn read_answer(packet: &[u8], address: Ipv4Addr, identifier: u16) -> Option<Answer> {
     let (source, _, message) = split_packet(packet)?;
     let is_ours = |header: &[u8]| header.get(4..6) == Some(&identifier.to_be_bytes()[..]);
     match *message.first()? {

@@ -24,7 +24,7 @@ pub async fn attempt(probe: &LeaseProbe) -> Result<Outcome, Error> {
 }
 
 /// Reads the file's lines: expiry, MAC address, IPv4 address, host name, client id.
-fn judge(probe: &LeaseProbe, file: &str) -> Outcome {
+pub(super) fn judge(probe: &LeaseProbe, file: &str) -> Outcome {
     let leases: Vec<(&str, &str)> = file
         .lines()
         .filter_map(|line| {

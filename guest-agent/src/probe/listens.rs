@@ -80,7 +80,7 @@ pub async fn is_bound(place: &Place, socket: Socket) -> Result<bool, Error> {
 }
 
 /// Looks for a local port in a given state: the columns are number, local, remote, state.
-fn has_socket(table: &str, port: u16, state: &str) -> bool {
+pub(super) fn has_socket(table: &str, port: u16, state: &str) -> bool {
     let port = format!(":{port:04X}");
     table.lines().skip(1).any(|line| {
         let mut columns = line.split_whitespace().skip(1);

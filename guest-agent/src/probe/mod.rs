@@ -11,6 +11,8 @@ mod command;
 mod expand;
 mod file;
 mod frames;
+#[cfg(test)]
+mod hostile;
 mod icmp;
 mod lease;
 mod link;

@@ -69,7 +69,7 @@ fn tell(findings: &[Finding], context: &Context) -> Result<Exit, Error> {
         print::json("doctor", &findings.iter().map(Row::from).collect::<Vec<_>>())?;
     } else {
         for finding in findings {
-            print::text(&lines(finding))?;
+            print::foreign(&lines(finding))?;
         }
     }
     let bad = findings.iter().any(|finding| finding.state == State::Bad);

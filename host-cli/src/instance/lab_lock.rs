@@ -1,7 +1,7 @@
 //! The right to have an instance's guest for oneself, and who has it. Whoever takes the lock writes
 //! down in it what for, so that others can be told.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::lock::{Attempt, RETRY_EVERY, attempt};
-use super::{InstanceError, InstancePaths};
+use super::{InstanceError, InstancePaths, read_file};
 
 /// How long whoever wants to run a lab waits for one that is about to end.
 const LAB_WAITS: Duration = Duration::from_millis(300);
@@ -83,8 +83,8 @@ impl Holder {
     }
 
     /// `None` while it writes, and where a system lets nobody read a file that is locked, as Windows.
-    fn read(paths: &InstancePaths) -> Option<Self> {
-        serde_json::from_slice(&fs::read(paths.lab_lock()).ok()?).ok()
+    pub(crate) fn read(paths: &InstancePaths) -> Option<Self> {
+        serde_json::from_slice(&read_file(&paths.lab_lock()).ok()??).ok()
     }
 }
 

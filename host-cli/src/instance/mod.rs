@@ -1,6 +1,7 @@
 //! What netlab keeps on the host's disk for each guest. The rule: everything of an instance lies
 //! in one folder of its own, so that ending it is removing that folder.
 
+mod file;
 pub mod lab_lock;
 pub mod lock;
 pub mod paths;
@@ -9,14 +10,15 @@ pub mod record;
 pub mod usage;
 
 use std::fmt;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Hint};
 use crate::platform::Exposure;
 
+pub use file::{read_file, remove_file, replace_file, replace_json};
 pub use lab_lock::{Holder, LabLock};
 pub use lock::{InstanceLock, Patience};
 pub use paths::{Home, InstancePaths};
@@ -125,6 +127,14 @@ pub enum InstanceError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file is larger than any of netlab's own.
+    #[error("`{}` is larger than {limit} bytes, and no file of netlab's own is", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
     /// Another netlab holds the instance.
     #[error("another netlab is starting or ending the guest `{0}` right now")]
     Busy(Name),
@@ -198,6 +208,9 @@ impl Hint for InstanceError {
                     path.display()
                 ),
             },
+            Self::TooLarge { path, .. } => {
+                format!("move `{}` away; netlab makes what it needs anew", path.display())
+            }
             Self::Busy(name) => {
                 format!("wait for it, or end it there with Ctrl-C; `netlab status --name {name}`")
             }
@@ -218,6 +231,7 @@ impl Hint for InstanceError {
             | Self::Exposed { .. }
             | Self::PathTooLong { .. }
             | Self::File { .. }
+            | Self::TooLarge { .. }
             | Self::TooNew { .. }
             | Self::Corrupt { .. } => Exit::HostLacks,
             Self::Busy(_) | Self::LabRuns { .. } => Exit::GuestDown,
@@ -236,59 +250,6 @@ fn at_work(holder: Option<&Holder>, name: &Name) -> String {
     }
 }
 
-/// Puts `bytes` at `path` so that a reader sees the old file or the new one, never a half, and
-/// nobody but the user can read it.
-///
-/// # Errors
-/// [`InstanceError::File`].
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
-    let failed = |source| InstanceError::File { action: "write", path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // Temporary files are made with mode 0600, and the mode stays with the rename.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-/// Puts a value at `path` as JSON, as [`replace_file`] does.
-///
-/// # Errors
-/// [`InstanceError::File`].
-pub fn replace_json<T: Serialize>(path: &Path, value: &T) -> Result<(), InstanceError> {
-    let text = serde_json::to_vec_pretty(value).map_err(|error| InstanceError::File {
-        action: "write",
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
-    replace_file(path, &text)
-}
-
-/// Reads a file, `None` if it is not there.
-///
-/// # Errors
-/// [`InstanceError::File`].
-pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, InstanceError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(InstanceError::File { action: "read", path: path.to_owned(), source }),
-    }
-}
-
-/// Removes a file; one that is not there is as good as removed.
-///
-/// # Errors
-/// [`InstanceError::File`].
-pub fn remove_file(path: &Path) -> Result<(), InstanceError> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(InstanceError::File { action: "remove", path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,21 +264,6 @@ mod tests {
             let error = bad.parse::<Name>().unwrap_err();
             assert_eq!(error.to_string(), format!("`{bad}` is no name for an instance"));
             assert_eq!(error.exit(), Exit::Usage);
-        }
-    }
-
-    #[test]
-    fn a_replaced_file_is_whole_and_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        replace_file(&path, b"first").unwrap();
-        replace_file(&path, b"second").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
 

@@ -6,6 +6,8 @@
 pub mod checkpoint;
 mod choice;
 mod fate;
+#[cfg(test)]
+mod hostile;
 pub mod machine;
 pub mod qemu;
 pub mod ssh;

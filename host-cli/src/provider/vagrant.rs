@@ -182,20 +182,20 @@ fn refused(verb: &'static str, folder: &Path, output: Output) -> Result<Output, 
 }
 
 /// The first field behind a type in machine-readable output: `time,target,type,data…`.
-fn field(said: &str, kind: &str) -> Option<String> {
+pub(super) fn field(said: &str, kind: &str) -> Option<String> {
     let rows = said.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let row = rows.into_iter().find(|row| row.get(2) == Some(&kind))?;
     row.get(3).map(|&data| data.to_owned())
 }
 
 /// A message of machine-readable output as people read it, on one line.
-fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     let message = message.replace("%!(VAGRANT_COMMA)", ",").replace("\\n", " ");
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether `Vagrant 2.3.4` is new enough.
-fn is_new_enough(said: &str) -> bool {
+pub(super) fn is_new_enough(said: &str) -> bool {
     let version = said.strip_prefix("Vagrant ").unwrap_or_default();
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
     let mut next = || numbers.next().flatten();

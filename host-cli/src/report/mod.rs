@@ -99,6 +99,8 @@ impl Reporter {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod sample;
 
 /// Tells nobody anything.

@@ -1,7 +1,8 @@
 //! What verbs print at their end: text or one JSON line on standard output, errors on standard
 //! error. Together with the renderers the only place that writes to either.
 
-use std::io::{self, Write as _};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
@@ -53,6 +54,14 @@ pub fn text(text: &str) -> Result<(), OutputError> {
     bytes(text.as_bytes())
 }
 
+/// Writes text in which are words of others, such as a machine's about itself: made harmless, line by line.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn foreign(words: &str) -> Result<(), OutputError> {
+    text(&fit(words))
+}
+
 /// Writes `{"v":…,"event":…,"data":…}` as one line.
 ///
 /// # Errors
@@ -68,7 +77,7 @@ pub fn json<T: Serialize>(event: &str, data: &T) -> Result<(), OutputError> {
 /// [`OutputError`].
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Result<(), OutputError> {
     let rows: Vec<Vec<_>> =
-        rows.iter().map(|row| row.iter().map(|cell| fit(cell)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|cell| in_cell(cell)).collect()).collect();
     text(&table::columns(header, &rows))
 }
 
@@ -98,7 +107,8 @@ pub fn removed(as_json: bool, removed: &[String], nothing: &str) -> Result<(), O
 }
 
 /// Writes what a command said in one guest of a group, under the guest's name and, unless it is 0, the
-/// command's exit status: its output on standard output, its errors on standard error.
+/// command's exit status: its output on standard output, its errors on standard error. On a terminal it is
+/// made harmless, in a file or pipe it stays as it is.
 ///
 /// # Errors
 /// [`OutputError`].
@@ -108,11 +118,24 @@ pub fn captured(name: &str, captured: &Captured) -> Result<(), OutputError> {
         0 => format!("== {name}\n"),
         status => format!("== {name} (exit status {status})\n"),
     };
+    let whole = |output: &[u8], is_terminal: bool| {
+        let output = if is_terminal { harmless_lines(output).into() } else { Cow::from(output) };
+        [title.as_bytes(), &output, line_end(&output)].concat()
+    };
     if !stderr.is_empty() {
         let mut error = io::stderr().lock();
-        error.write_all(&[title.as_bytes(), stderr, line_end(stderr)].concat())?;
+        let is_terminal = error.is_terminal();
+        error.write_all(&whole(stderr, is_terminal))?;
     }
-    bytes(&[title.as_bytes(), stdout, line_end(stdout)].concat())
+    bytes(&whole(stdout, io::stdout().is_terminal()))
+}
+
+/// Writes a line of a program that runs elsewhere, for the user to see how it gets on, on standard error.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn said(line: &[u8]) -> Result<(), OutputError> {
+    Ok(writeln!(io::stderr(), "{}", harmless(line))?)
 }
 
 /// What is lacking at the end of output, so that the next guest's name begins a line.
@@ -141,7 +164,21 @@ pub fn fatal(reporter: &Reporter, error: &Error) -> Exit {
 
 /// Makes words of a guest fit for a terminal, line by line: they may hold anything.
 fn fit(words: &str) -> String {
-    words.split('\n').map(|line| harmless(line.as_bytes())).collect::<Vec<_>>().join("\n")
+    String::from_utf8_lossy(&harmless_lines(words.as_bytes())).into_owned()
+}
+
+fn harmless_lines(bytes: &[u8]) -> Vec<u8> {
+    let lines: Vec<_> = bytes.split(|&byte| byte == b'\n').map(harmless).collect();
+    lines.join("\n").into_bytes()
+}
+
+/// Longest cell of a table, in characters: it holds a name or a reason.
+const MAX_CELL: usize = 1000;
+
+/// Makes words of a guest fit for a cell: on one line, so that they can't pass for rows of their own.
+fn in_cell(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    harmless(line.as_bytes()).chars().take(MAX_CELL).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +187,8 @@ mod tests {
 
     #[test]
     fn words_of_a_guest_lose_their_escape_sequences_and_keep_their_lines() {
+        assert_eq!(in_cell("switch\ndefault  up\u{1b}[2J"), "switch default up");
+        assert_eq!(in_cell(&"x".repeat(1 << 20)).len(), MAX_CELL);
         assert_eq!(fit("one\u{1b}]0;title\u{7}\n  two\u{1b}[2J\n"), "one\n  two\n");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use netlab_protocol::{Event as GuestEvent, Failure, Request};
 use tokio::time::timeout;
 
+use super::early::Early;
 use super::pace::Ways;
 use super::{Run, RunError};
 use crate::cancel::Interrupted;
@@ -87,7 +88,7 @@ impl Run<'_> {
             Ok(session) => {
                 self.session = session;
                 self.attached = false;
-                self.early.clear();
+                self.early = Early::default();
                 self.attach().await?;
                 self.saved = Some(at);
                 Ok(true)
@@ -131,7 +132,7 @@ impl Run<'_> {
                 match session.next().await? {
                     event if event == *wanted => return Ok(Ok(())),
                     GuestEvent::Failed(failure) => return Ok(Err(failure)),
-                    event => early.push(event),
+                    event => early.take(event),
                 }
             }
         };

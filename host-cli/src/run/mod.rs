@@ -3,6 +3,7 @@
 
 mod back;
 mod close;
+mod early;
 mod error;
 mod history;
 mod pace;
@@ -24,6 +25,7 @@ pub use pace::{Pace, Paced, Straight};
 pub use places::check_start;
 
 use close::close;
+use early::Early;
 use pace::Choice;
 use places::places;
 use tally::Tally;
@@ -70,7 +72,7 @@ pub struct Run<'a> {
     /// Why the guest is not saved any more, once it could not be.
     unsaved: Option<String>,
     /// What came from the guest between two steps, for the next one to show.
-    early: Vec<GuestEvent>,
+    early: Early,
 }
 
 impl<'a> Run<'a> {
@@ -105,7 +107,7 @@ impl<'a> Run<'a> {
             begin: 0,
             saved: None,
             unsaved: None,
-            early: Vec::new(),
+            early: Early::default(),
         };
         match run.start_from_saved(from).await {
             Ok(true) => return Ok(run),
@@ -269,7 +271,7 @@ impl<'a> Run<'a> {
         let step = &self.plan.steps[place.index as usize];
         let (title, why) = (step.title.clone(), step.why.clone());
         self.reporter.emit(Event::StepStarted { step: place, title: title.clone(), why });
-        for event in self.early.drain(..) {
+        for event in self.early.drain() {
             self.reporter.emit(Event::Guest { event, quiet: place.quiet });
         }
         self.saved = None;

@@ -133,6 +133,12 @@ pub enum SshError {
     /// A word of the command has a zero byte, which no command line can carry.
     #[error("the command has a zero byte in one of its words")]
     ZeroByte,
+    /// A command of which all is kept says more than can be.
+    #[error("the command says more than {limit} bytes")]
+    TooMuch {
+        /// The most that is kept, in bytes.
+        limit: usize,
+    },
     /// The terminal or a standard stream of this process failed.
     #[error("could not {doing}")]
     Local {
@@ -186,6 +192,10 @@ impl Hint for SshError {
                 "a lab makes them: `netlab demo 2 --keep`"
             }
             Self::NoSuchNamespace { .. } => "name one of these, or none for the guest itself",
+            Self::TooMuch { .. } => {
+                "run it in each guest by itself, where its output is passed through: `netlab --name \
+                 seat-01 exec -- …`"
+            }
             Self::ZeroByte => "pass such data on standard input",
             Self::Local { .. } => "try it in another terminal, or with its input and output in files",
         }
@@ -205,9 +215,10 @@ impl Hint for SshError {
             Self::WrongHostKey { .. } | Self::Lost { .. } | Self::Denied { .. } => {
                 Exit::ConnectionLost
             }
-            Self::BadNamespace { .. } | Self::NoSuchNamespace { .. } | Self::ZeroByte => {
-                Exit::Usage
-            }
+            Self::BadNamespace { .. }
+            | Self::NoSuchNamespace { .. }
+            | Self::TooMuch { .. }
+            | Self::ZeroByte => Exit::Usage,
         }
     }
 }
@@ -240,6 +251,7 @@ impl SshError {
             | Self::Denied { .. }
             | Self::BadNamespace { .. }
             | Self::NoSuchNamespace { .. }
+            | Self::TooMuch { .. }
             | Self::ZeroByte
             | Self::Local { .. } => self,
         }

@@ -54,31 +54,77 @@ pub struct Captured {
     pub stderr: Vec<u8>,
 }
 
+/// Most that is kept of what a command in one guest of a group says, in bytes: forty of them are half a
+/// gibibyte.
+const MAX_CAPTURED_BYTES: usize = 16 << 20;
+
 /// Runs a command in the guest without input and keeps what it writes.
 ///
 /// # Errors
-/// As [`exec`].
+/// As [`exec`]; [`SshError::TooMuch`].
 pub async fn capture(
     endpoint: &Endpoint,
     place: &Place,
     words: &[String],
 ) -> Result<Captured, SshError> {
-    let channel = start(endpoint, place, words).await?;
-    let mut captured = Captured::default();
-    let (stdout, stderr) = (&mut captured.stdout, &mut captured.stderr);
-    captured.status = relay::relay(channel, tokio::io::empty(), stdout, stderr).await?;
-    Ok(captured)
+    kept(start(endpoint, place, words).await?, MAX_CAPTURED_BYTES).await
 }
 
-/// Runs a command in the guest without input. All that it says goes to standard error, where the user
-/// sees it, and standard output stays free for results.
+/// Keeps what a command without input writes, up to a limit.
+async fn kept(channel: Channel, limit: usize) -> Result<Captured, SshError> {
+    let Channel { mut incoming, outgoing } = channel;
+    // A command that has ended already takes no end of input, and says so by its status.
+    let _ended = outgoing.end().await;
+    let mut captured = Captured::default();
+    let mut status = None;
+    while let Some(piece) = incoming.next().await {
+        match piece {
+            Piece::Stdout(bytes) => captured.stdout.extend(bytes),
+            Piece::Stderr(bytes) => captured.stderr.extend(bytes),
+            Piece::Ended(code) => status = Some(code),
+        }
+        if captured.stdout.len() + captured.stderr.len() > limit {
+            return Err(SshError::TooMuch { limit });
+        }
+    }
+    let lost = || outgoing.lost("running a command", &"it was closed without a status");
+    Ok(Captured { status: status.ok_or_else(lost)?, ..captured })
+}
+
+/// Longest line of a command that is told line by line, in bytes; a longer one is told in pieces.
+const MAX_LINE_BYTES: usize = 8 << 10;
+
+/// Runs a command in the guest without input, and tells each line that it says as it comes. Its errors come
+/// by the same way as its output.
 ///
 /// # Errors
 /// A connection that is lost meanwhile.
-pub async fn run_aloud(connection: &Connection, line: &str) -> Result<u8, SshError> {
-    let channel = connection.exec(line).await?;
-    let (stdout, stderr) = (tokio::io::stderr(), tokio::io::stderr());
-    relay::relay(channel, tokio::io::empty(), stdout, stderr).await
+pub async fn run_aloud(
+    connection: &Connection,
+    line: &str,
+    mut tell: impl FnMut(&[u8]),
+) -> Result<u8, SshError> {
+    let Channel { mut incoming, outgoing } = connection.exec(line).await?;
+    let _ended = outgoing.end().await;
+    let mut status = None;
+    let mut rest = Vec::new();
+    while let Some(piece) = incoming.next().await {
+        match piece {
+            Piece::Stdout(bytes) | Piece::Stderr(bytes) => rest.extend(bytes),
+            Piece::Ended(code) => status = Some(code),
+        }
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            tell(&rest[..end]);
+            rest.drain(..=end);
+        }
+        if rest.len() > MAX_LINE_BYTES {
+            tell(&std::mem::take(&mut rest));
+        }
+    }
+    if !rest.is_empty() {
+        tell(&rest);
+    }
+    status.ok_or_else(|| outgoing.lost("running a command", &"it was closed without a status"))
 }
 
 async fn start(endpoint: &Endpoint, place: &Place, words: &[String]) -> Result<Channel, SshError> {
@@ -86,4 +132,23 @@ async fn start(endpoint: &Endpoint, place: &Place, words: &[String]) -> Result<C
     let connection = Connection::open(endpoint).await?;
     command::check_place(&connection, place).await?;
     connection.exec(&line).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::test_server::{Guest, connect};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_command_of_a_group_says_is_kept_up_to_a_limit() {
+        let mut guest = Guest::new();
+        guest.agent = b"0123456789".to_vec();
+        let said = async |limit| {
+            kept(connect(&guest).await.unwrap().exec("agent").await.unwrap(), limit).await
+        };
+        let Captured { status, stdout, stderr } = said(33).await.unwrap();
+        assert_eq!((status, stdout, stderr.len()), (1, guest.agent.clone(), 23));
+        let error = said(32).await.unwrap_err();
+        assert_eq!(error.to_string(), "the command says more than 32 bytes");
+    }
 }

@@ -11,6 +11,10 @@ use crate::xz;
 /// No module is larger; stops decompression bombs.
 const MAX_MODULE_BYTES: u64 = 256 << 20;
 
+/// Longest name or alias of a module, in bytes: the longest of Debian's has 200. It bounds how deep the
+/// indexes of them are.
+const MAX_NAME_BYTES: usize = 1024;
+
 /// Ends a signed module, behind a 12-byte record whose last four bytes are the signature's length.
 const SIGNATURE_MAGIC: &[u8] = b"~Module signature appended~\n";
 const SIGNATURE_RECORD_BYTES: usize = 12;
@@ -61,13 +65,17 @@ pub fn read(path: &str, packaged: &[u8]) -> Result<Module, KernelError> {
         });
         pairs.map(str::to_owned).collect()
     };
+    let aliases = values("alias");
+    if name_of(path).len() > MAX_NAME_BYTES || aliases.iter().any(|it| it.len() > MAX_NAME_BYTES) {
+        return Err(bad(format!("it has a name of more than {MAX_NAME_BYTES} bytes")));
+    }
     let depends = values("depends");
     let depends = depends.iter().flat_map(|list| list.split(',')).filter(|name| !name.is_empty());
     Ok(Module {
         name: name_of(path),
         path: path.to_owned(),
         depends: depends.map(with_underscores).collect(),
-        aliases: values("alias"),
+        aliases,
         soft_dependencies: values("softdep"),
         bytes,
     })
@@ -181,6 +189,9 @@ mod tests {
     fn damaged_modules_are_named() {
         let error = read("kernel/a.ko", b"text").unwrap_err().to_string();
         assert!(error.starts_with("the module `kernel/a.ko` is not readable: "), "{error}");
+        let long = format!("alias={}", "x".repeat(MAX_NAME_BYTES + 1));
+        let error = read("kernel/a.ko", &module_file(&[&long])).unwrap_err().to_string();
+        assert!(error.ends_with("it has a name of more than 1024 bytes"), "{error}");
     }
 
     #[test]

@@ -178,23 +178,23 @@ impl<'a> Package<'a> {
     }
 }
 
-/// Returns all that a module needs, those first that are loaded last, as modprobe expects it.
-fn all_needed<'a>(module: &Module, loaded: &'a BTreeMap<String, Module>) -> Vec<&'a Module> {
-    fn visit<'a>(
-        module: &Module,
-        loaded: &'a BTreeMap<String, Module>,
-        seen: &mut BTreeSet<&'a str>,
-        order: &mut Vec<&'a Module>,
-    ) {
-        for needed in module.depends.iter().filter_map(|name| loaded.get(name)) {
-            if seen.insert(&needed.name) {
-                visit(needed, loaded, seen, order);
-                order.push(needed);
+/// Returns all that a module needs, those first that are loaded last, as modprobe expects it. Not by
+/// recursion: how deep modules depend on each other is the package's word.
+fn all_needed<'a>(module: &'a Module, loaded: &'a BTreeMap<String, Module>) -> Vec<&'a Module> {
+    let mut seen = BTreeSet::new();
+    let mut order = Vec::new();
+    let mut open = vec![(module, module.depends.iter())];
+    while let Some((_, depends)) = open.last_mut() {
+        if let Some(name) = depends.next() {
+            if let Some(needed) = loaded.get(name).filter(|needed| seen.insert(&needed.name)) {
+                open.push((needed, needed.depends.iter()));
             }
+        } else if let Some((done, _)) = open.pop()
+            && !open.is_empty()
+        {
+            order.push(done);
         }
     }
-    let mut order = Vec::new();
-    visit(module, loaded, &mut BTreeSet::new(), &mut order);
     order.reverse();
     order
 }
@@ -297,5 +297,22 @@ mod tests {
             select(&recipe(&[]), &broken).map(drop).unwrap_err().to_string(),
             "the kernel has no module `crc_itu`, which `nsh` needs"
         );
+    }
+
+    #[test]
+    fn modules_may_depend_on_each_other_as_deep_as_there_are_modules() {
+        let module = |number: usize| Module {
+            name: format!("m{number}"),
+            path: String::new(),
+            bytes: Vec::new(),
+            depends: vec![format!("m{}", number + 1)],
+            aliases: Vec::new(),
+            soft_dependencies: Vec::new(),
+        };
+        let loaded: BTreeMap<_, _> =
+            (0..50_000).map(|number| (format!("m{number}"), module(number))).collect();
+        let needed = all_needed(&loaded["m0"], &loaded);
+        assert_eq!(needed.len(), loaded.len() - 1);
+        assert_eq!((&*needed[0].name, &*needed[49_998].name), ("m1", "m49999"));
     }
 }

@@ -112,7 +112,7 @@ pub fn last_words(qemu_log: &Path) -> io::Result<Option<String>> {
     Ok(complaint(&String::from_utf8_lossy(&end_of(qemu_log)?)))
 }
 
-fn complaint(log: &str) -> Option<String> {
+pub(super) fn complaint(log: &str) -> Option<String> {
     let lines = log.lines().map(cleaned).filter(|line| !line.is_empty());
     let mut complaints = lines.filter(|line| !line.contains(": warning: "));
     let line = complaints.next_back()?;

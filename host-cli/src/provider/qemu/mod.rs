@@ -16,6 +16,8 @@ pub mod discover;
 mod error;
 mod fate;
 pub mod flaws;
+#[cfg(test)]
+mod hostile;
 mod launch;
 pub mod making;
 mod migrate;

@@ -99,7 +99,7 @@ impl Qmp {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Qmp<S> {
     /// Reads the greeting and leaves the negotiation mode.
-    async fn handshake(stream: S) -> Result<Self, QmpError> {
+    pub(super) async fn handshake(stream: S) -> Result<Self, QmpError> {
         let stream = BufStream::new(stream);
         let mut client = Self { stream, stands_since: None, stood: None };
         let greeting = client.line("greeting", Instant::now() + ANSWER_WITHIN).await?;
@@ -299,7 +299,7 @@ fn unexpected(command: &str, answer: &Value) -> QmpError {
 
 /// Finds the forwarding to port 22 in what `info usernet` prints:
 /// `TCP[HOST_FORWARD]   8   127.0.0.1 40535   10.0.2.15    22   0   0`.
-fn port_of_ssh(table: &str) -> Option<u16> {
+pub(super) fn port_of_ssh(table: &str) -> Option<u16> {
     table.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {

@@ -2,13 +2,12 @@
 //! which the trial was made, and every one of them can be had again by another trial.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{InstanceError, replace_json};
+use crate::instance::{InstanceError, read_file, replace_json};
 
 /// Version of the file. One with another version is as good as none.
 const FILE_VERSION: u32 = 1;
@@ -45,15 +44,9 @@ where
     /// Reads the file; one that is missing or not ours to read holds no verdicts.
     ///
     /// # Errors
-    /// [`InstanceError::File`].
+    /// [`InstanceError::File`], [`InstanceError::TooLarge`].
     pub fn read(path: &Path) -> Result<Self, InstanceError> {
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => {
-                return Err(InstanceError::File { action: "read", path: path.to_owned(), source });
-            }
-        };
+        let text = read_file(path)?.unwrap_or_default();
         let file = serde_json::from_slice::<VerdictFile<C, V>>(&text).ok();
         let file = file.filter(|file| file.version == FILE_VERSION);
         let kept = file.map(|file| file.verdicts).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::SshProvider;
 use super::packages::cure;
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
-use crate::report::{Event, prompt};
+use crate::report::{Event, print, prompt};
 use crate::ssh;
 
 /// Why a machine could not be given what it lacks.
@@ -90,7 +90,9 @@ impl SshProvider {
         for line in lines {
             let host = &self.target.host;
             context.reporter.emit(Event::Note { text: format!("on `{host}`: {line}") });
-            let status = ssh::run_aloud(&connection, &line).await?;
+            // Standard output stays free for results; with standard error gone nobody is there to see.
+            let tell = |line: &[u8]| drop(print::said(line));
+            let status = ssh::run_aloud(&connection, &line, tell).await?;
             if status != 0 {
                 return Err(MendError::Failed { host: host.clone(), line, status }.into());
             }

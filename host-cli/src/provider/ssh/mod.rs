@@ -13,7 +13,7 @@ use std::io;
 use async_trait::async_trait;
 use russh::keys::PublicKey;
 
-use self::survey::{Survey, Wanted};
+use self::survey::Wanted;
 use super::{Endpoint, LogFile, Machine, Provider, Status, vagrant};
 use crate::agent::{self, Session};
 use crate::cancel::Cancel;
@@ -26,6 +26,7 @@ use crate::ssh::{self, Connection, Login, OpenSsh};
 
 pub use error::LentError;
 pub use record::{Record, Target};
+pub(super) use survey::Survey;
 
 /// One machine of the user's, under the name of an instance.
 pub struct SshProvider {

@@ -2,14 +2,13 @@
 //! machine has been found fit, and goes with `netlab down`.
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::io::ErrorKind::NotADirectory;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::instance::{InstanceError, InstancePaths, Name, replace_json};
+use crate::instance::{InstanceError, InstancePaths, Name, read_file, replace_json};
 use crate::platform::Architecture;
 
 /// Version of the file that this netlab writes, and the newest that it reads.
@@ -17,9 +16,6 @@ const RECORD_VERSION: u32 = 1;
 
 /// Hexadecimal digits of a hash in a name: 16 million values for the few machines of one user.
 const HASH_DIGITS: usize = 6;
-
-/// What the system says of a file that isn't there, nor perhaps its folder.
-const NONE_THERE: [io::ErrorKind; 2] = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
 
 /// A machine, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +89,8 @@ impl Record {
     /// Reads the record of an instance, if it has one.
     ///
     /// # Errors
-    /// [`InstanceError::TooNew`], [`InstanceError::Corrupt`], [`InstanceError::File`].
+    /// [`InstanceError::TooNew`], [`InstanceError::Corrupt`], [`InstanceError::File`],
+    /// [`InstanceError::TooLarge`].
     pub fn read(paths: &InstancePaths) -> Result<Option<Self>, InstanceError> {
         /// The one field that every version has.
         #[derive(Deserialize)]
@@ -101,10 +98,14 @@ impl Record {
             version: u32,
         }
         let path = paths.lent_record();
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if NONE_THERE.contains(&error.kind()) => return Ok(None),
-            Err(source) => return Err(InstanceError::File { action: "read", path, source }),
+        let text = match read_file(&path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(None),
+            // Nor is its folder there.
+            Err(InstanceError::File { source, .. }) if source.kind() == NotADirectory => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
         let corrupt = |source| InstanceError::Corrupt { path: path.clone(), source };
         let found = serde_json::from_slice::<Any>(&text).map_err(corrupt)?.version;

@@ -114,7 +114,7 @@ impl Survey {
     }
 
     /// Reads what the script prints; `None` if it did not come to the end of the first facts.
-    fn read(said: &str) -> Option<Self> {
+    pub(in crate::provider) fn read(said: &str) -> Option<Self> {
         let values = |key: &str| {
             let key = key.to_owned();
             said.lines()

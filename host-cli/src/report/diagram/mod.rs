@@ -2,6 +2,7 @@
 //! a topology goes in, lines come out. Around one switch it is drawn as a star; whatever does not
 //! fit that, or the page, is drawn as boxes that name their other ends.
 
+mod bounds;
 mod boxes;
 mod canvas;
 mod contents;
@@ -16,8 +17,12 @@ use contents::Shape;
 
 /// Draws a topology in at most `columns` columns, with box-drawing characters if `unicode`.
 /// What the guest says in it is harmless in the picture: a cell takes nothing but a visible
-/// character.
+/// character, and of too much there is a line in its place.
 pub fn draw(topology: &Topology, columns: usize, unicode: bool) -> Vec<Line> {
+    let topology = &match bounds::within(topology) {
+        Ok(topology) => topology,
+        Err(too_much) => return vec![vec![Span { text: too_much, place: None }]],
+    };
     let mut canvas = Canvas::new(unicode);
     let star = [Shape::Wide, Shape::Narrow]
         .into_iter()

@@ -158,3 +158,19 @@ fn what_a_guest_names_its_things_can_not_drive_the_terminal() {
         draw(&topology, 40, true).iter().flatten().map(|span| span.text.as_str()).collect();
     assert!(text.contains("a?[2J") && text.contains("x?y"), "{text}");
 }
+
+#[test]
+fn names_without_end_and_things_without_number_are_no_way_to_fill_the_memory() {
+    let text = |topology: &Topology| -> String {
+        draw(topology, 40, true).iter().flatten().map(|span| span.text.as_str()).collect()
+    };
+    // A name of more than 65535 characters was more than `format!` pads to, and ended netlab.
+    let long = "x".repeat(100_000);
+    let mut topology = demo_3();
+    topology.namespaces[1].interfaces[1].name.clone_from(&long);
+    topology.switches[0].ports[0].name = long;
+    assert!(text(&topology).len() < 20_000);
+    let interfaces = (0..2000).map(|number| interface(&number.to_string(), &[])).collect();
+    topology.namespaces.push(namespace("many", interfaces, &[]));
+    assert!(text(&topology).ends_with("things to draw, and 1000 is the most"));
+}

@@ -70,6 +70,21 @@ fn is_harmful(character: char) -> bool {
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Fails unless a line is text and colours, and nothing else.
+#[cfg(test)]
+#[track_caller]
+pub(in crate::report) fn assert_harmless(line: &str) {
+    let mut pieces = line.split('\u{1b}');
+    let text = pieces.next().unwrap_or_default();
+    assert!(!text.chars().any(is_harmful), "{text:?}");
+    for piece in pieces {
+        let (numbers, text) = piece.split_once('m').expect("an end");
+        let is_colour = |byte: u8| byte.is_ascii_digit() || b"[;:".contains(&byte);
+        assert!(numbers.starts_with('[') && numbers.bytes().all(is_colour), "{numbers:?}");
+        assert!(!text.chars().any(is_harmful), "{text:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,15 +117,7 @@ mod tests {
     fn of_any_bytes_only_text_and_colours_reach_the_terminal() {
         bolero::check!(name = "escape").for_each(|line: &[u8]| {
             assert!(!harmless(line, false).chars().any(is_harmful));
-            let coloured = harmless(line, true);
-            let mut pieces = coloured.split('\u{1b}');
-            assert!(!pieces.next().is_some_and(|piece| piece.chars().any(is_harmful)));
-            for piece in pieces {
-                let (numbers, text) = piece.split_once('m').expect("an end");
-                let is_colour = |byte: u8| byte.is_ascii_digit() || b"[;:".contains(&byte);
-                assert!(numbers.starts_with('[') && numbers.bytes().all(is_colour), "{numbers}");
-                assert!(!text.chars().any(is_harmful), "{text:?}");
-            }
+            assert_harmless(&harmless(line, true));
         });
     }
 

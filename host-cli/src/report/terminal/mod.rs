@@ -20,6 +20,8 @@ use std::time::Instant;
 
 use netlab_protocol::{Event as GuestEvent, Topology};
 
+#[cfg(test)]
+pub(in crate::report) use self::escape::assert_harmless;
 use self::page::Page;
 use self::progress::Progress;
 use self::step::StepView;

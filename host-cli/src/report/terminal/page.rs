@@ -16,6 +16,10 @@ pub(super) const MARGIN: usize = 8;
 /// Names of namespaces longer than this push their command to the right instead of all others.
 const MAX_LABEL: usize = 12;
 
+/// Longest name of a place that is shown, in characters: a lab's are no longer, and all that runs there is
+/// indented behind it.
+const MAX_PLACE: usize = 64;
+
 /// The page.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
@@ -80,7 +84,8 @@ impl Page {
     pub(super) fn prompt(&self, place: &Place, sign: char) -> (String, usize) {
         let label = self.label;
         // The guest tells where something runs, and may say anything.
-        let name = harmless(place.name().as_bytes(), false);
+        let name: String = place.name().chars().take(MAX_PLACE).collect();
+        let name = harmless(name.as_bytes(), false);
         let text = format!(" {name:>label$} {sign}");
         let width = text.width() + 1;
         (self.palette.place(place, &text) + " ", width)
@@ -123,11 +128,15 @@ impl Page {
         }
     }
 
-    /// The command that opens a shell in a place.
+    /// The command that opens a shell in a place. It is there to be typed, and the guest may have made up
+    /// the place: of a name that means something to a shell it says nothing.
     pub(super) fn shell(&self, place: &Place) -> String {
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         match place {
-            Place::Root => self.netlab("shell"),
-            Place::Namespace(name) => self.netlab(&format!("shell {name}")),
+            Place::Namespace(name) if name.chars().all(is_plain) => {
+                self.netlab(&format!("shell {name}"))
+            }
+            Place::Root | Place::Namespace(_) => self.netlab("shell"),
         }
     }
 
@@ -186,8 +195,18 @@ mod tests {
         let page = page(40, &[]);
         let place = Place::Namespace("\u{1b}]0;title\u{7}x\u{9b}2J".to_owned());
         assert_eq!(page.prompt(&place, '>').0, "  x2J > ");
-        let long = Place::Namespace("y".repeat(60));
+        let long = Place::Namespace("y".repeat(1 << 20));
+        assert_eq!(page.prompt(&long, '>').1, MAX_PLACE + 4);
         assert!(page.output(&long, "text")[0].ends_with("y > t"));
+    }
+
+    #[test]
+    fn what_is_told_to_be_typed_is_one_command_whatever_the_guest_calls_a_place() {
+        let shell = |name: &str| page(40, &[]).shell(&Place::Namespace(name.to_owned()));
+        assert_eq!(shell("dhcp-r"), "netlab shell dhcp-r");
+        for name in ["x; reboot", "$(reboot)", "a b", "x\nreboot", "`reboot`"] {
+            assert_eq!(shell(name), "netlab shell", "{name}");
+        }
     }
 
     #[test]

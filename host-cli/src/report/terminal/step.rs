@@ -12,6 +12,13 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::report::{StepPlace, StepSummary};
 
+/// Most commands of a step whose output is put together at once, controls that wait for their claim, and
+/// failures that are told at the end: more than a lab has, so that a guest which says more fills no memory.
+const MOST_KEPT: usize = 64;
+
+/// Most lines that are kept of a quiet step's command, should it fail.
+const MOST_WITHHELD: usize = 1000;
+
 /// One step on its way.
 pub(super) struct StepView {
     /// Its place in the lab.
@@ -60,6 +67,9 @@ impl StepView {
         }
         let lines = self.lines(page, event);
         self.withheld.extend(lines);
+        // What went wrong stands at the end.
+        let excess = self.withheld.len().saturating_sub(MOST_WITHHELD);
+        self.withheld.drain(..excess);
         Vec::new()
     }
 
@@ -91,14 +101,13 @@ impl StepView {
                 let same = |output: &Output| output.background.as_deref() == background;
                 let ended = self.end_outputs(page, same);
                 lines.splice(0..0, ended);
-                let (place, name) = (place.clone(), background.map(str::to_owned));
-                self.outputs.push(Output::new(place, name, page.colour));
+                lines.splice(0..0, self.begin_output(page, place, background));
             }
             GuestEvent::Output { place, background, stream, bytes } => {
-                let output = self.output(page, place, background.as_deref());
-                for line in output.push(*stream, bytes) {
-                    lines.extend(page.output(place, &line));
-                }
+                let (output, ended) = self.output(page, place, background.as_deref());
+                let whole = output.push(*stream, bytes);
+                lines.extend(ended);
+                lines.extend(whole.iter().flat_map(|line| page.output(place, line)));
                 if !lines.is_empty() {
                     lines.splice(0..0, self.block(Block::Commands));
                 }
@@ -128,7 +137,7 @@ impl StepView {
                 lines = self.end_outputs(page, |_| true);
                 lines.extend(self.block(Block::Verdicts));
                 lines.extend(verdict::failure(page, failure));
-                self.failed.push((verdict::summary(failure), place_of(failure)));
+                self.note_failure(verdict::summary(failure), place_of(failure));
             }
             GuestEvent::LikelyCauses { causes } => lines = verdict::causes(page, causes),
             GuestEvent::Opened
@@ -147,7 +156,9 @@ impl StepView {
 
     fn verdict(&mut self, page: &Page, verdict: &Verdict) -> Vec<String> {
         if verdict.witness == Witness::Control && verdict.passed {
-            self.controls.push(verdict.clone());
+            if self.controls.len() < MOST_KEPT {
+                self.controls.push(verdict.clone());
+            }
             return Vec::new();
         }
         let mut lines: Vec<String> = self.block(Block::Verdicts).into_iter().collect();
@@ -158,9 +169,15 @@ impl StepView {
         };
         lines.extend(verdict::lines(page, verdict, &controls));
         if !verdict.passed {
-            self.failed.push((verdict.claim.clone(), verdict.place.clone()));
+            self.note_failure(verdict.claim.clone(), verdict.place.clone());
         }
         lines
+    }
+
+    fn note_failure(&mut self, what: String, place: Place) {
+        if self.failed.len() < MOST_KEPT {
+            self.failed.push((what, place));
+        }
     }
 
     /// The blank line before a block of another kind.
@@ -169,16 +186,36 @@ impl StepView {
         (changes && !self.counterfactual).then(String::new)
     }
 
-    /// The output of a running command; one that began in an earlier step begins here anew.
-    fn output(&mut self, page: &Page, place: &Place, background: Option<&str>) -> &mut Output {
+    /// The output of a running command, and lines to show before it; one that began in an earlier step
+    /// begins here anew.
+    fn output(
+        &mut self,
+        page: &Page,
+        place: &Place,
+        background: Option<&str>,
+    ) -> (&mut Output, Vec<String>) {
         let same =
             |output: &Output| output.place == *place && output.background.as_deref() == background;
+        let mut ended = Vec::new();
         let found = self.outputs.iter().position(same).unwrap_or_else(|| {
-            let name = background.map(str::to_owned);
-            self.outputs.push(Output::new(place.clone(), name, page.colour));
+            ended = self.begin_output(page, place, background);
             self.outputs.len() - 1
         });
-        &mut self.outputs[found]
+        (&mut self.outputs[found], ended)
+    }
+
+    /// Begins another output. If there are too many, all others end; returns what is left of them.
+    fn begin_output(
+        &mut self,
+        page: &Page,
+        place: &Place,
+        background: Option<&str>,
+    ) -> Vec<String> {
+        let crowded = self.outputs.len() >= MOST_KEPT;
+        let ended = if crowded { self.end_outputs(page, |_| true) } else { Vec::new() };
+        let (place, name) = (place.clone(), background.map(str::to_owned));
+        self.outputs.push(Output::new(place, name, page.colour));
+        ended
     }
 
     fn end_outputs(&mut self, page: &Page, ends: impl Fn(&Output) -> bool) -> Vec<String> {
@@ -266,5 +303,36 @@ fn place_of(failure: &netlab_protocol::Failure) -> Place {
         | Failure::Busy
         | Failure::Protocol { .. }
         | Failure::System { .. } => Place::Root,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Name;
+    use crate::report::terminal::Terminal;
+    use crate::report::{Event, sample};
+
+    #[test]
+    fn of_a_guest_that_says_more_than_a_lab_has_no_more_is_kept() {
+        let (input, output, redraw, colour, unicode) = (false, false, false, false, true);
+        let terminal = Terminal { input, output, redraw, columns: 80, colour, unicode };
+        let page = Page::new(&terminal, &[], Name::DEFAULT);
+        let mut view = StepView::new(StepPlace { index: 0, number: None, quiet: true });
+        let mut say = |event| match event {
+            Event::Guest { event, .. } => view.event(&page, &event),
+            other => panic!("{other:?}"),
+        };
+        for number in 0..1000 {
+            let name = number.to_string();
+            say(sample::output(&name, Some(&name), b"a line\nand more"));
+            say(sample::checked(Witness::Control, "red", &name, ""));
+            let mut failed = sample::verdict(Witness::Control, "red", &name, "");
+            failed.passed = false;
+            say(sample::guest(GuestEvent::Checked(failed)));
+        }
+        assert!(view.outputs.len() <= MOST_KEPT);
+        assert_eq!((view.controls.len(), view.failed.len()), (MOST_KEPT, MOST_KEPT));
+        assert_eq!(view.withheld.len(), MOST_WITHHELD);
     }
 }

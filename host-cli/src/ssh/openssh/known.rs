@@ -58,7 +58,7 @@ impl Known {
 
     /// Takes in lines as `ssh-keygen -F` prints them. Those of certificate authorities are left out:
     /// netlab asks for plain keys.
-    fn add(&mut self, lines: &str) {
+    pub(super) fn add(&mut self, lines: &str) {
         for line in lines.lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split_whitespace().peekable();
             let marker = words.next_if(|word| word.starts_with('@'));

@@ -3,6 +3,8 @@
 //! -F`, `ssh -W`), so that netlab has no second opinion about their files.
 
 mod error;
+#[cfg(test)]
+mod hostile;
 mod known;
 mod program;
 mod prove;

@@ -193,7 +193,12 @@ impl About {
             let (label, known) = (label.clone(), CHECKPOINT_VERSION);
             return Err(CheckpointError::TooNew { label, found, known });
         }
-        serde_json::from_slice(text).map_err(corrupt)
+        let about: Self = serde_json::from_slice(text).map_err(corrupt)?;
+        // Files are named after both.
+        if about.label != *label || !about.blake3.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(corrupt(serde::de::Error::custom("it is of another label, or no digest")));
+        }
+        Ok(about)
     }
 
     /// Makes sure that the guest is of the architecture that was asked for, if any was: that is told
@@ -357,6 +362,12 @@ pub(super) mod tests {
         assert_eq!(newer.to_string(), "checkpoint `one` has version 3, this netlab reads up to 2");
         for broken in ["", "{", r#"{"version":1}"#] {
             let error = About::parse(&label, broken.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), "checkpoint `one` can't be read");
+        }
+        let outside = About { blake3: "/../../../home".to_owned(), ..about() };
+        for strange in [outside, About { label: "two".parse().unwrap(), ..about() }] {
+            let text = serde_json::to_vec(&strange).unwrap();
+            let error = About::parse(&label, &text).unwrap_err();
             assert_eq!(error.to_string(), "checkpoint `one` can't be read");
         }
         assert!(!format!("{:?}", about()).contains("secret"));

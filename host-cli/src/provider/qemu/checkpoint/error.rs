@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::error::QemuError;
 use crate::error::{Exit, Hint};
+use crate::instance::InstanceError;
 use crate::provider::checkpoint::Label;
 
 /// Any failure of a checkpoint.
@@ -102,6 +103,9 @@ pub enum CheckpointError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What describes it is not ours to read.
+    #[error(transparent)]
+    Read(#[from] InstanceError),
     /// The guest was ended, and then the saved one did not come up.
     #[error("the guest was ended, but checkpoint `{label}` did not come up: {source}")]
     Lost {
@@ -205,6 +209,7 @@ impl Hint for CheckpointError {
                 }
                 _ => format!("make sure that `{}` is yours and writable", path.display()),
             },
+            Self::Read(error) => error.hint(),
             Self::Lost { source, .. }
                 if matches!(**source, QemuError::AcceleratorFails { .. }) =>
             {
@@ -230,7 +235,8 @@ impl Hint for CheckpointError {
             | Self::Cut { .. }
             | Self::Altered { .. }
             | Self::Foreign { .. }
-            | Self::File { .. } => Exit::HostLacks,
+            | Self::File { .. }
+            | Self::Read(_) => Exit::HostLacks,
             Self::Lost { .. } => Exit::GuestDown,
         }
     }

@@ -1,6 +1,6 @@
 //! Checkpoints: a guest saved whole and brought back as it was, with the same name, port and keys.
 
-mod about;
+pub(super) mod about;
 mod back;
 mod digested;
 mod error;

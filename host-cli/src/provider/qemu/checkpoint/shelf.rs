@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::about::About;
 use super::error::CheckpointError;
-use crate::instance::{Home, Name};
+use crate::instance::{Home, Name, read_file};
 use crate::platform;
 use crate::provider::checkpoint::{Checkpoint, Forget, Label, Occasion};
 
@@ -214,7 +214,8 @@ impl Shelf {
     /// [`CheckpointError::TooMany`], [`CheckpointError::File`].
     pub fn check_room(&self) -> Result<(), CheckpointError> {
         let checkpoints = self.list()?;
-        let taken = checkpoints.iter().filter(|it| !is_automatic(it)).map(|it| it.bytes).sum();
+        let asked = checkpoints.iter().filter(|it| !is_automatic(it));
+        let taken = asked.fold(0, |taken, it| u64::saturating_add(taken, it.bytes));
         if taken < ASKED_BYTES {
             return Ok(());
         }
@@ -254,7 +255,8 @@ impl Shelf {
     fn about(&self, label: &Label) -> Result<About, CheckpointError> {
         let path = self.about_path(label);
         // The guest's private keys are in it.
-        let text = Zeroizing::new(fs::read(&path).map_err(failed("read", &path))?);
+        let gone = || failed("read", &path)(ErrorKind::NotFound.into());
+        let text = Zeroizing::new(read_file(&path)?.ok_or_else(gone)?);
         About::parse(label, &text)
     }
 
@@ -311,9 +313,10 @@ fn is_automatic(checkpoint: &Checkpoint) -> bool {
 
 /// How many of the oldest have to go. The newest may stay whatever it takes.
 fn surplus(checkpoints: &[&Checkpoint], most: usize, limit: u64) -> usize {
-    let mut taken = 0;
+    // What a file says of a length is no reason to overflow.
+    let mut taken = 0_u64;
     let stay = checkpoints.iter().rev().enumerate().take_while(|(older, checkpoint)| {
-        taken += checkpoint.bytes;
+        taken = taken.saturating_add(checkpoint.bytes);
         *older == 0 || (*older < most && taken <= limit)
     });
     checkpoints.len() - stay.count()

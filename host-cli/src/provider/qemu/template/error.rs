@@ -27,7 +27,7 @@ pub enum TemplateError {
         /// What the system says.
         source: io::Error,
     },
-    /// Its record can't be written.
+    /// Its record can't be read or written.
     #[error(transparent)]
     Record(#[from] InstanceError),
     /// Processes can't be looked at.

@@ -29,7 +29,7 @@ pub use error::TemplateError;
 pub use key::{Ingredients, Key, Source};
 pub use shelf::Shelved;
 
-use crate::instance::{Home, InstanceLock, replace_file};
+use crate::instance::{Home, InstanceLock, read_file, replace_file};
 use crate::platform;
 use crate::provider::Tier;
 
@@ -195,13 +195,8 @@ impl Templates {
 impl Record {
     fn read(folder: &Path) -> Result<Self, TemplateError> {
         let path = folder.join(RECORD);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(TemplateError::altered(&path, "is gone"));
-            }
-            Err(error) => return Err(TemplateError::file("read", &path, error)),
-        };
+        let gone = || TemplateError::altered(&path, "is gone");
+        let text = read_file(&path)?.ok_or_else(gone)?;
         match serde_json::from_slice::<Self>(&text) {
             Ok(record) if record.version == RECORD_VERSION => Ok(record),
             _ => Err(TemplateError::altered(&path, "is no record of this netlab")),
@@ -377,4 +372,4 @@ impl Template {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

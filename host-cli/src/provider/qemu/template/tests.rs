@@ -32,6 +32,14 @@ fn key(image: &str) -> Key {
     .unwrap()
 }
 
+/// A key, and the place of its template's record.
+pub fn record_of_one(home: &Home) -> (Key, PathBuf) {
+    let key = key("image");
+    let folder = home.templates().join(key.as_str());
+    fs::create_dir_all(&folder).unwrap();
+    (key, folder.join(RECORD))
+}
+
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
