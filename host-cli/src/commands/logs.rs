@@ -125,6 +125,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 async fn agent_row(context: &Context) -> Result<Row, Error> {
     let mut row = Row { log: AGENT, path: format!("guest:{AGENT_JOURNAL}"), text: None };
     if let Status::Up(endpoint) = context.cancel.guard(context.provider()?.status()).await? {
+        context.entered.note(&endpoint);
         let read = async {
             let connection = Connection::open(&endpoint).await?;
             connection.output(&format!("cat {AGENT_JOURNAL} 2>/dev/null")).await
