@@ -94,6 +94,10 @@ impl Hint for GuestLost {
     fn exit(&self) -> Exit {
         self.lost.exit()
     }
+
+    fn way_on(&self) -> Option<String> {
+        self.lost.way_on()
+    }
 }
 
 #[cfg(test)]

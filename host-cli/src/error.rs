@@ -54,6 +54,10 @@ pub trait Hint: std::error::Error {
     fn hint(&self) -> String;
     /// Which exit code the process ends with.
     fn exit(&self) -> Exit;
+    /// How to go on with what was broken off, whatever else is found out about the failure.
+    fn way_on(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Any failure on its way to `main`, which prints it once.
@@ -68,7 +72,13 @@ impl<E: Hint + Send + Sync> Reported for E {}
 impl Error {
     /// What the user types or does next.
     pub fn hint(&self) -> String {
-        self.0.hint()
+        let ways = std::iter::once(self.0.hint()).chain(self.way_on());
+        ways.collect::<Vec<_>>().join("\n")
+    }
+
+    /// How to go on with what was broken off; [`Self::hint`] ends with it.
+    pub fn way_on(&self) -> Option<String> {
+        self.0.way_on()
     }
 
     /// Which exit code the process ends with.

@@ -151,7 +151,7 @@ pub async fn swap(context: &Context, expendable: Expendable) -> Result<Option<Gu
 pub async fn in_use(context: &Context) -> Result<Use, Error> {
     let used = Use::of(&context.paths()?)?;
     if used == Use::Own {
-        let status = context.cancel.guard(context.provider()?.status()).await?;
+        let status = context.cancel.guard(context.provider()?.status(&context.reporter)).await?;
         return Ok(if matches!(status, Status::Up(_)) { used } else { Use::Clean });
     }
     Ok(used)

@@ -112,7 +112,7 @@ impl Guest {
 /// # Errors
 /// [`NotUp`], [`OtherArchitecture`].
 pub async fn endpoint(context: &Context) -> Result<Endpoint, Error> {
-    let status = context.cancel.guard(context.provider()?.status()).await?;
+    let status = context.cancel.guard(context.provider()?.status(&context.reporter)).await?;
     reachable(context, status)
 }
 

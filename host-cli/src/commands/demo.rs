@@ -122,11 +122,15 @@ struct BrokenOff {
 
 impl Hint for BrokenOff {
     fn hint(&self) -> String {
-        let Self { error, step, line } = self;
-        format!("{}\n`{line}` goes on from step {step}", error.hint())
+        self.error.hint()
     }
 
     fn exit(&self) -> Exit {
         self.error.exit()
+    }
+
+    fn way_on(&self) -> Option<String> {
+        let Self { step, line, .. } = self;
+        Some(format!("`{line}` goes on from step {step}"))
     }
 }

@@ -124,7 +124,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
 /// The agent's journal, which lies in the guest: there is none once the guest is gone.
 async fn agent_row(context: &Context) -> Result<Row, Error> {
     let mut row = Row { log: AGENT, path: format!("guest:{AGENT_JOURNAL}"), text: None };
-    if let Status::Up(endpoint) = context.cancel.guard(context.provider()?.status()).await? {
+    if let Status::Up(endpoint) =
+        context.cancel.guard(context.provider()?.status(&context.reporter)).await?
+    {
         context.entered.note(&endpoint);
         let read = async {
             let connection = Connection::open(&endpoint).await?;

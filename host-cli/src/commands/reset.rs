@@ -65,10 +65,9 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Error> {
 /// As [`run`].
 pub async fn reset(context: &Context) -> Result<Reset, Error> {
     let begun = Instant::now();
-    let status = context.cancel.guard(context.provider()?.status()).await?;
+    let status = context.cancel.guard(context.provider()?.status(&context.reporter)).await?;
     if status == Status::Down && has_run(context)? {
-        let text =
-            format!("guest `{}` had ended by itself: starting a fresh one", context.options.name);
+        let text = format!("guest `{}` runs no more: starting a fresh one", context.options.name);
         context.reporter.emit(Event::Note { text });
         Guest::up(context).await?;
         return Ok(Reset {

@@ -91,7 +91,7 @@ fn in_words(holder: &Holder) -> String {
 
 async fn row(context: &Context) -> Result<Row, Error> {
     let provider = context.provider()?;
-    let status = context.cancel.guard(provider.status()).await;
+    let status = context.cancel.guard(provider.status(&context.reporter)).await;
     let mut row = Row {
         name: context.options.name.clone(),
         up: false,

@@ -73,7 +73,7 @@ pub async fn up(
 async fn down(context: &Context, names: &[Name]) -> Result<Vec<usize>, Error> {
     let look = |guest: Context| async move {
         // A guest whose state can't be read is tried, and told of then.
-        let status = guest.cancel.guard(guest.provider()?.status()).await;
+        let status = guest.cancel.guard(guest.provider()?.status(&guest.reporter)).await;
         Ok::<_, Error>(matches!(status, Ok(Status::Up(_))))
     };
     let mut looks = std::pin::pin!(each(context, names, look).enumerate());
@@ -88,7 +88,7 @@ async fn down(context: &Context, names: &[Name]) -> Result<Vec<usize>, Error> {
 
 /// How to reach a guest whose start was interrupted, if it had come as far as being up.
 async fn came_up(context: &Context) -> Option<Endpoint> {
-    match context.provider().ok()?.status().await {
+    match context.provider().ok()?.status(&context.reporter).await {
         Ok(Status::Up(endpoint)) => Some(Endpoint { attached: false, ..endpoint }),
         Ok(Status::Starting | Status::Down) | Err(_) => None,
     }

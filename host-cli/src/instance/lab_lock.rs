@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::lock::{Attempt, RETRY_EVERY, attempt};
+use super::lock::{Attempt, RETRY_EVERY, attempt, is_held};
 use super::{InstanceError, InstancePaths, read_file};
 
 /// How long whoever wants to run a lab waits for one that is about to end.
@@ -68,10 +68,9 @@ impl LabLock {
     /// # Errors
     /// [`InstanceError::File`].
     pub fn holder(paths: &InstancePaths) -> Result<Option<Holder>, InstanceError> {
-        match attempt(&paths.lab_lock())? {
-            Attempt::Held => Ok(Holder::read(paths)),
-            Attempt::Locked(_) | Attempt::NoFolder => Ok(None),
-        }
+        // Not by trying to take it, which makes the file: the folder may just be on its way out.
+        let is_held = is_held(&paths.lab_lock())?;
+        Ok(Holder::read(paths).filter(|_| is_held))
     }
 }
 
@@ -82,7 +81,7 @@ impl Holder {
         file.write_all(&serde_json::to_vec(self)?)
     }
 
-    /// `None` while it writes, and where a system lets nobody read a file that is locked, as Windows.
+    /// `None` in the middle of its writing, and where a system lets nobody read a file that is locked, as Windows.
     pub(crate) fn read(paths: &InstancePaths) -> Option<Self> {
         serde_json::from_slice(&read_file(&paths.lab_lock()).ok()??).ok()
     }
@@ -99,6 +98,8 @@ mod tests {
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         assert!(LabLock::acquire(&paths, Some("switch")).await.unwrap().is_none());
         paths.create_folder().unwrap();
+        assert_eq!(LabLock::holder(&paths).unwrap(), None);
+        assert!(!paths.lab_lock().exists(), "whoever only looks makes nothing");
         let running = LabLock::acquire(&paths, Some("switch")).await.unwrap();
         let error = LabLock::acquire(&paths, None).await.unwrap_err();
         let InstanceError::LabRuns { holder, .. } = &error else { panic!("{error}") };

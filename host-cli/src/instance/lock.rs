@@ -86,6 +86,13 @@ impl InstanceLock {
         }
     }
 
+    /// Whether there is nothing of the instance but this lock.
+    pub fn is_bare(&self) -> bool {
+        let Ok(mut entries) = fs::read_dir(self.paths.folder()) else { return false };
+        let lock = self.paths.lock();
+        entries.all(|entry| entry.is_ok_and(|entry| entry.path() == lock))
+    }
+
     /// Removes the instance's whole folder, the lock last, and lets go of it.
     ///
     /// # Errors
@@ -161,6 +168,24 @@ pub(super) fn attempt(path: &Path) -> Result<Attempt, InstanceError> {
     // lock on a file that nobody else can open protects nothing.
     let ours = platform::still_at(&file, path).map_err(failed("look at"))?;
     Ok(if ours { Attempt::Locked(file) } else { Attempt::Held })
+}
+
+/// Whether somebody has the lock on the file `path`, which is not made if it is not there.
+pub(super) fn is_held(path: &Path) -> Result<bool, InstanceError> {
+    let failed = |action| {
+        let path = path.to_owned();
+        move |source| InstanceError::File { action, path, source }
+    };
+    let file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed("open")(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed("lock")(error)),
+    }
 }
 
 #[cfg(test)]

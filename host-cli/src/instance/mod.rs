@@ -38,9 +38,12 @@ impl Name {
     /// The name of the instance that nobody named.
     pub const DEFAULT: &str = "default";
 
+    /// No user's: waiting netlabs say of the guest of this name what is being done with it.
+    const WORKSHOP: &str = "template";
+
     /// The name of the guest that is booted to be saved.
     pub fn workshop() -> Self {
-        Self("template".to_owned())
+        Self(Self::WORKSHOP.to_owned())
     }
 
     /// The name as text.
@@ -68,6 +71,7 @@ impl std::str::FromStr for Name {
         let fits = !text.is_empty()
             && text.len() <= Self::MAX_LENGTH
             && !text.starts_with('-')
+            && text != Self::WORKSHOP
             && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if fits { Ok(Self(text.to_owned())) } else { Err(InstanceError::Name(text.to_owned())) }
     }
@@ -182,8 +186,9 @@ impl Hint for InstanceError {
         match self {
             Self::Name(_) => format!(
                 "use lower-case letters, digits and hyphens, at most {}, \
-                 such as `--name lab2`",
-                Name::MAX_LENGTH
+                 such as `--name lab2`; `{}` is netlab's own",
+                Name::MAX_LENGTH,
+                Name::WORKSHOP
             ),
             Self::NoHome => "name a folder: `NETLAB_HOME=/some/folder netlab …`".to_owned(),
             Self::Exposed { path, exposure } => {

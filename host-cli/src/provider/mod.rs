@@ -162,8 +162,8 @@ pub trait Provider: Send + Sync {
     /// phases up to and including `network`, and the start of `ssh`, which ends with an
     /// authentication; nothing of these when it attaches.
     async fn up(&self, reporter: &Reporter) -> Result<Endpoint, Error>;
-    /// Says whether the guest runs, after clearing away what a crash may have left.
-    async fn status(&self) -> Result<Status, Error>;
+    /// Says whether the guest runs, after clearing away what a crash may have left, and telling so.
+    async fn status(&self, reporter: &Reporter) -> Result<Status, Error>;
     /// Ends the guest and removes everything of the instance. Returns, in words, what was ended;
     /// nothing to end is no error.
     async fn down(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;

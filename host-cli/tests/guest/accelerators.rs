@@ -111,8 +111,10 @@ fn broken_kvms(_: &Netlab) {
         // Neither the tiers nor the templates are to blame.
         assert!(!outcome.stderr.contains("of a saved guest"), "{}", outcome.stderr);
         outcome.complains(&["KVM worked here before", "KVM does not work here", said, "(tcg, "]);
+        // One failure may be an accident: it is tried once more.
         let next = host.up(&[]);
         assert!(!next.stderr.contains("worked here before"), "{}", next.stderr);
+        next.complains(&["KVM does not work here", said, "(tcg, "]);
         ended(row, said);
     }
 }
@@ -145,7 +147,7 @@ fn own_kvm(_: &Netlab) {
         let outcome = netlab.run(["up"]).exit(0);
         netlab.run(["down"]).exit(0);
         if works {
-            assert!(outcome.stderr.contains("(kvm)"), "{}", outcome.stderr);
+            assert!(outcome.stderr.contains("(kvm, "), "{}", outcome.stderr);
         } else {
             let notes = outcome.stderr.matches("using TCG").count();
             assert_eq!(notes, 1, "{}", outcome.stderr);

@@ -92,6 +92,7 @@ fn unpack_limited(
         let node = match entry.header().entry_type() {
             // The root itself.
             EntryType::Directory if path.is_empty() => continue,
+            _ if path.is_empty() => return Err(refused("it has no name")),
             EntryType::Directory => Node::Directory { mode },
             EntryType::Symlink => {
                 let target = target()?;
@@ -213,6 +214,8 @@ mod tests {
             (Kind::Regular, "../etc/passwd", "", "it leads out of the root"),
             (Kind::Regular, "usr/../../x", "", "it leads out of the root"),
             (Kind::Regular, "/etc/passwd", "", "it leads out of the root"),
+            (Kind::Regular, "./.", "", "it has no name"),
+            (Kind::Symlink, ".", "a", "it has no name"),
             (Kind::Link, "a", "../../etc/shadow", "it leads out of the root"),
             (Kind::Link, "a", "b", "it is a hard link to no file of the package"),
             (Kind::Symlink, "usr/a", "../../x", "its target leads out of the root"),

@@ -183,31 +183,40 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// An instance that has no guest yet: what there is of it is removed if its start is interrupted. One
-/// that fails leaves its console to `netlab logs`.
+/// An instance whose guest is being started, by whoever has its lock. What there is of it is removed if
+/// the start is interrupted, unless there was something before, such as where a lab broke off. A start
+/// that fails leaves its console to `netlab logs`; one that did not get so far leaves nothing.
 pub(super) struct Beginning {
     lock: Option<InstanceLock>,
+    was_bare: bool,
 }
 
 impl Beginning {
     /// The start of the instance that is locked.
     pub(super) fn of(lock: InstanceLock) -> Self {
-        Self { lock: Some(lock) }
+        let was_bare = lock.is_bare();
+        Self { lock: Some(lock), was_bare }
     }
 
     /// The start has come to its end, a good one or a bad one.
     pub(super) fn finish(mut self) {
-        self.lock = None;
+        if let Some(lock) = self.lock.take().filter(InstanceLock::is_bare) {
+            remove(lock);
+        }
     }
 }
 
 impl Drop for Beginning {
     fn drop(&mut self) {
-        if let Some(lock) = self.lock.take() {
-            // What can't be removed now is cleared by whichever command comes next.
-            let _ = lock.remove_instance();
+        if let Some(lock) = self.lock.take().filter(|_| self.was_bare) {
+            remove(lock);
         }
     }
+}
+
+fn remove(lock: InstanceLock) {
+    // What can't be removed now is cleared by whichever command comes next.
+    let _ = lock.remove_instance();
 }
 
 fn gone_at_once(qemu: &Path) -> Error {

@@ -51,7 +51,7 @@ use self::command::Machine;
 use self::discover::Qemu;
 use self::launch::Beginning;
 use self::qmp::Qmp;
-use self::reconcile::{State, reconcile};
+use self::reconcile::{State, settle};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use super::machine::Emulator;
 use super::{Endpoint, Expendable, Fate, LogFile, OtherArchitecture, Provider, Seen, Status, Tier};
@@ -261,10 +261,7 @@ impl Provider for QemuProvider {
         self.paths.check_socket_length(Platform::HOST)?;
         let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
         loop {
-            let (state, notes) = reconcile(&lock, &self.paths).await?;
-            for text in notes {
-                reporter.emit(Event::Note { text });
-            }
+            let state = settle(&lock, &self.paths, reporter).await?;
             let State::Up { record, process, port } = state else {
                 break;
             };
@@ -292,11 +289,11 @@ impl Provider for QemuProvider {
         started
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    async fn status(&self, reporter: &Reporter) -> Result<Status, Error> {
         let patience = Patience::UpTo(STATUS_WAITS);
         match InstanceLock::of_existing(&self.paths, patience).await {
             Ok(None) => Ok(Status::Down),
-            Ok(Some(lock)) => match reconcile(&lock, &self.paths).await?.0 {
+            Ok(Some(lock)) => match settle(&lock, &self.paths, reporter).await? {
                 State::Up { record, port, .. } => Ok(self.status_of(&record, port)),
                 State::Down => Ok(Status::Down),
             },
@@ -317,10 +314,7 @@ impl Provider for QemuProvider {
         let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
             return Ok(Vec::new());
         };
-        let (state, notes) = reconcile(&lock, &self.paths).await?;
-        for text in notes {
-            reporter.emit(Event::Note { text });
-        }
+        let state = settle(&lock, &self.paths, reporter).await?;
         let mut ended = Vec::new();
         fault::reach(fault::Phase::DownBegun);
         if let State::Up { process, .. } = state {
@@ -362,7 +356,8 @@ impl Emulator for QemuProvider {
             let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
                 return Ok(None);
             };
-            let State::Up { record, process, port } = reconcile(&lock, &self.paths).await?.0 else {
+            let state = settle(&lock, &self.paths, reporter).await?;
+            let State::Up { record, process, port } = state else {
                 return Ok(None);
             };
             self.check_architecture(&record)?;
@@ -400,7 +395,7 @@ impl Emulator for QemuProvider {
         let Some(lock) = InstanceLock::of_existing(&self.paths, patience).await? else {
             return Ok(None);
         };
-        let State::Up { record, port, .. } = reconcile(&lock, &self.paths).await?.0 else {
+        let State::Up { record, port, .. } = settle(&lock, &self.paths, reporter).await? else {
             return Ok(None);
         };
         self.check_architecture(&record)?;

@@ -157,7 +157,10 @@ impl Trials<'_> {
         }
         let verdict = self.boot(&ground, accelerator).await?.verdict();
         let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
-        let kept = verdict.is_lasting().then(|| verdict.clone());
+        // One that has worked may fail by an accident of a busy host: only the next trial counts.
+        let has_worked = earlier.is_some_and(|earlier| earlier.verdict == Verdict::Works);
+        let is_kept = verdict.is_lasting() && (verdict == Verdict::Works || !has_worked);
+        let kept = is_kept.then(|| verdict.clone());
         verdicts.keep(self.circumstances(accelerator)?, kept)?;
         Ok(Finding { verdict, cached: false })
     }

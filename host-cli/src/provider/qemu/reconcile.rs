@@ -7,6 +7,7 @@ use super::process;
 use crate::error::Error;
 use crate::instance::{InstanceError, InstanceLock, InstancePaths, Record, Stage};
 use crate::platform::{self, Platform, ProcessIdentity};
+use crate::report::{Event, Reporter};
 
 /// The state of an instance after the clearing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +96,22 @@ pub async fn reconcile(
             Ok((State::Down, vec![note]))
         }
     }
+}
+
+/// As [`reconcile`], and tells what was cleared.
+///
+/// # Errors
+/// As [`reconcile`].
+pub async fn settle(
+    lock: &InstanceLock,
+    paths: &InstancePaths,
+    reporter: &Reporter,
+) -> Result<State, Error> {
+    let (state, notes) = reconcile(lock, paths).await?;
+    for text in notes {
+        reporter.emit(Event::Note { text });
+    }
+    Ok(state)
 }
 
 /// Finds a QEMU of ours by what only its command line has, beside an option that tells it from

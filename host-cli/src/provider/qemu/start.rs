@@ -22,7 +22,7 @@ use super::tier::{Finding, Tiers};
 use super::{Artifacts, QemuError, QemuProvider};
 use crate::error::Error;
 use crate::instance::InstanceError;
-use crate::platform::Architecture;
+use crate::platform::{Architecture, Platform};
 use crate::provider::{Endpoint, Tier};
 use crate::report::{Event, Phase, Reporter};
 
@@ -62,6 +62,10 @@ impl QemuProvider {
         let (qemu, artifacts) = tokio::try_join!(finding, image)?;
         let since_start = begun.elapsed();
         reporter.emit(Event::PhaseDone { phase: Phase::Image, since_start });
+        if Platform::HOST.sandboxes_qemu() && !qemu.sandbox {
+            let text = "QEMU runs without its sandbox, which does not work here";
+            reporter.emit(Event::Note { text: format!("{text} (`netlab doctor` says more)") });
+        }
         let trials = Trials { home: &self.home, qemu: &qemu, artifacts: &artifacts, reporter };
         let choice = trials.choose(self.options.accelerator, Freshness::Cached).await?;
         if guest != Architecture::HOST {

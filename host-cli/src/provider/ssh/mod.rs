@@ -142,7 +142,7 @@ impl Provider for SshProvider {
         Ok(endpoint)
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    async fn status(&self, _: &Reporter) -> Result<Status, Error> {
         // Whether it answers is found out by whoever wants something of it.
         Ok(match Record::read(&self.paths)? {
             Some(_) => Status::Up(self.endpoint(true).await?),

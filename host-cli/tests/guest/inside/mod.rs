@@ -114,6 +114,7 @@ fn kernel_panics(netlab: &Netlab) {
             "the guest's kernel panicked: sysrq triggered crash",
             "step 2 (`The fault`) broke off at `echo c > /proc/sysrq-trigger` in red",
             "`netlab reset` starts a fresh one",
+            "fault.md --from 2` goes on from step 2",
         ],
     };
     fault.happens(netlab);

@@ -9,11 +9,11 @@ use super::super::accel::Verdict;
 use super::super::boot::{Saved, Who};
 use super::super::command::Memory;
 use super::super::discover;
-use super::super::launch::{Launch, Launched};
+use super::super::launch::{Beginning, Launch, Launched};
 use super::super::migrate::Contents;
 use super::super::packed::unpacked;
-use super::super::probe::{Choice, Freshness, Trials};
-use super::super::reconcile::{State, reconcile};
+use super::super::probe::{Choice, Finding, Freshness, Trials};
+use super::super::reconcile::{State, settle};
 use super::super::start::{Prepared, blocking};
 use super::super::{QemuError, QemuOptions, QemuProvider, process, room};
 use super::about::{About, Maker};
@@ -38,16 +38,19 @@ impl QemuProvider {
         let shelf = self.shelf();
         shelf.find(label)?;
         let lock = InstanceLock::acquire(&self.paths, Patience::Wait(reporter)).await?;
-        let (state, notes) = reconcile(&lock, &self.paths).await?;
-        for text in notes {
-            reporter.emit(Event::Note { text });
-        }
-        let sound = self.examine(label, reporter, begun).await;
-        let (about, prepared) = match (sound, &state) {
-            (Ok(sound), _) => sound,
-            (Err(error), State::Up { .. }) => return Err(error),
-            (Err(error), State::Down) => {
-                lock.remove_instance()?;
+        let state = settle(&lock, &self.paths, reporter).await?;
+        let beginning = Beginning::of(lock);
+        let ready = async {
+            let sound = self.examine(label, reporter, begun).await?;
+            if state == State::Down {
+                room::check(self.paths.folder())?;
+            }
+            Ok::<_, Error>(sound)
+        };
+        let (about, prepared) = match ready.await {
+            Ok(ready) => ready,
+            Err(error) => {
+                beginning.finish();
                 return Err(error);
             }
         };
@@ -57,10 +60,7 @@ impl QemuProvider {
                 self.paths.clear_machine()?;
                 Some(port)
             }
-            State::Down => {
-                room::check(self.paths.folder())?;
-                self.options.port.or_else(|| free_port(about.port, reporter))
-            }
+            State::Down => self.options.port.or_else(|| free_port(about.port, reporter)),
         };
         let at_port =
             Self { options: QemuOptions { port, ..self.options.clone() }, ..self.clone() };
@@ -75,7 +75,8 @@ impl QemuProvider {
         let launched = match launched {
             Ok(launched) => launched,
             Err(error) => {
-                let source = Box::new(self.found_cause(error, &prepared, reporter).await?);
+                beginning.finish();
+                let source = Box::new(self.found_cause(error, &prepared, reporter).await);
                 return Err(CheckpointError::Lost { label: about.label, source }.into());
             }
         };
@@ -86,6 +87,7 @@ impl QemuProvider {
             Use::Clean => {}
         }
         let endpoint = at_port.let_go(launched)?;
+        beginning.finish();
         Ok(Back { endpoint, checkpoint: about.told() })
     }
 
@@ -123,17 +125,20 @@ impl QemuProvider {
         failed: QemuError,
         prepared: &Prepared,
         reporter: &Reporter,
-    ) -> Result<QemuError, Error> {
+    ) -> QemuError {
         if !failed.may_be_the_accelerators() {
-            return Ok(failed);
+            return failed;
         }
         let Prepared { qemu, artifacts, choice } = prepared;
         let accelerator = choice.accelerator;
         let trials = Trials { home: &self.home, qemu, artifacts, reporter };
-        Ok(match trials.verdict(accelerator, Freshness::Anew).await?.verdict {
-            Verdict::Works => failed,
-            Verdict::Fails { problem } => QemuError::AcceleratorFails { accelerator, problem },
-        })
+        match trials.verdict(accelerator, Freshness::Anew).await {
+            Ok(Finding { verdict: Verdict::Fails { problem }, .. }) => {
+                QemuError::AcceleratorFails { accelerator, problem }
+            }
+            // What keeps a trial from being made is not what the user has lost the guest by.
+            Ok(Finding { verdict: Verdict::Works, .. }) | Err(_) => failed,
+        }
     }
 
     /// Makes sure that a checkpoint is whole and fits to what is here.

@@ -11,7 +11,7 @@ use super::super::channel::unix_nanos;
 use super::super::migrate::{self, Contents};
 use super::super::packed::packing;
 use super::super::qmp::{Migration, Qmp};
-use super::super::reconcile::{State, reconcile};
+use super::super::reconcile::{State, settle};
 use super::super::start::blocking;
 use super::super::{QemuError, QemuProvider, room};
 use super::about::{About, CHECKPOINT_VERSION, Maker};
@@ -50,8 +50,7 @@ impl QemuProvider {
         let not_up = || NotUp { name: self.paths.name().to_string(), host: None };
         let patience = Patience::Wait(reporter);
         let lock = InstanceLock::of_existing(&self.paths, patience).await?.ok_or_else(not_up)?;
-        let (State::Up { record, port, .. }, _) = reconcile(&lock, &self.paths).await? else {
-            lock.remove_instance()?;
+        let State::Up { record, port, .. } = settle(&lock, &self.paths, reporter).await? else {
             return Err(not_up().into());
         };
         self.check_available(Some(record.accelerator))?;
