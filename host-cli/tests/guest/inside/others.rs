@@ -12,7 +12,7 @@ const OTHERS: &str = "cd /sys/fs/cgroup; mkdir other; echo 16M > other/memory.ma
                       echo 4 > other/pids.max; \
                       sh -c 'echo 0 > other/cgroup.procs; exec tail /dev/zero'; \
                       sh -c 'echo 0 > other/cgroup.procs; for i in 1 2 3 4 5; do sleep 1 & done; wait'; \
-                      mount -t squashfs /dev/vda /tmp; false";
+                      mount -t squashfs -o ro /dev/vda /tmp; false";
 
 pub fn are_no_cause(netlab: &Netlab) {
     let file = netlab.lab("fault.md", &lab("", "within=60s", OTHERS));
