@@ -44,7 +44,7 @@ impl Netlab {
     }
 
     /// Address of the guest's SSH server, as `status` shows it.
-    fn address(&self) -> serde_json::Value {
+    pub fn address(&self) -> serde_json::Value {
         self.run(["status", "--json"]).exit(0).json()[0]["data"][0]["address"].clone()
     }
 }

@@ -1,6 +1,7 @@
 //! Other programs' connections: stock OpenSSH with host-key checking on, and what becomes of a lab
 //! whose connection breaks off.
 
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -15,6 +16,10 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("two_labs_at_once_are_refused_and_exec_is_not", two_labs_at_once),
     ("a_killed_netlab_leaves_nothing_in_the_guest", a_killed_netlab_leaves_nothing),
     ("a_demo_right_after_a_killed_one_waits_for_its_end", a_demo_after_a_killed_one),
+    (
+        "a_demo_killed_at_a_step_is_offered_from_there_and_its_page_is_whole",
+        a_demo_killed_at_a_step,
+    ),
     ("ctrl_c_ends_a_lab_in_order", ctrl_c_ends_a_lab_in_order),
     ("a_reset_while_a_lab_runs_is_refused", a_reset_while_a_lab_runs),
     ("a_shell_whose_guest_is_swapped_is_told_so", a_shell_whose_guest_is_swapped),
@@ -51,7 +56,7 @@ fn stock_scp_copies(netlab: &Netlab) {
         let output = stock("scp", netlab).args([from, to]).output().expect("scp runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    assert_eq!(std::fs::read_to_string(back).expect("a copy"), "over and back\n");
+    assert_eq!(fs::read_to_string(back).expect("a copy"), "over and back\n");
     let mut sftp = stock("sftp", netlab);
     sftp.args(["-b", "-", "netlab"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut sftp = sftp.spawn().expect("sftp starts");
@@ -64,17 +69,17 @@ fn stock_scp_copies(netlab: &Netlab) {
 
 fn a_wrong_host_key_is_refused(netlab: &Netlab) {
     let pinned = netlab.known_hosts();
-    let right = std::fs::read_to_string(&pinned).expect("the pinned key");
+    let right = fs::read_to_string(&pinned).expect("the pinned key");
     // Another key of the same form: the 32 bytes at the end differ.
     let wrong = right.trim_end().strip_suffix('A').map_or_else(
         || format!("{}A\n", &right.trim_end()[..right.trim_end().len() - 1]),
         |rest| format!("{rest}Q\n"),
     );
-    std::fs::File::create(&pinned)
+    File::create(&pinned)
         .and_then(|mut file| std::io::Write::write_all(&mut file, wrong.as_bytes()))
         .expect("the pinned key");
     let outcome = netlab.run(["exec", "--", "true"]);
-    std::fs::File::create(&pinned)
+    File::create(&pinned)
         .and_then(|mut file| std::io::Write::write_all(&mut file, right.as_bytes()))
         .expect("the pinned key");
     outcome.exit(5).complains(&["host key", "SHA256:"]);
@@ -84,7 +89,15 @@ fn a_wrong_host_key_is_refused(netlab: &Netlab) {
 /// A lab that says that it is there and then runs for as long as a trial may take.
 pub const SLOW: &str = include_str!("slow.md");
 
-/// A demo in the middle of that lab.
+/// A lab of two steps that are over at once.
+pub const BRIEF: &str = include_str!("crashes/brief.md");
+
+/// Another step for it, of the other kind.
+const THIRD_STEP: &str = "\n## And sleeps\n\nLong enough for whoever looks on.\n\n\
+     ```sh within=300s\necho third is running; sleep 3003\n```\n\n\
+     ```toml check\nclaim = \"red has lo\"\nin = \"red\"\nlinks = [\"lo\"]\n```\n";
+
+/// A demo in the middle of the one that takes its time.
 #[track_caller]
 pub fn slow_demo(netlab: &Netlab) -> Child {
     let file = netlab.lab("slow.md", SLOW);
@@ -114,8 +127,47 @@ fn a_demo_after_a_killed_one(netlab: &Netlab) {
     let mut demo = slow_demo(netlab);
     demo.kill().expect("kill -9");
     demo.wait().expect("it ends");
-    let brief = netlab.lab("brief.md", include_str!("crashes/brief.md"));
+    let brief = netlab.lab("brief.md", BRIEF);
     netlab.run(["demo".as_ref(), brief.as_os_str()]).exit(0);
+}
+
+fn a_demo_killed_at_a_step(netlab: &Netlab) {
+    let file = netlab.lab("third.md", &(BRIEF.to_owned() + THIRD_STEP));
+    let (lab, page) = (file.as_os_str(), netlab.home().join("page"));
+    let mut demo = netlab.command(["demo".as_ref(), lab]);
+    let mut demo = demo.stdout(File::create(&page).expect("a file")).spawn().expect("it starts");
+    let page = || fs::read_to_string(&page).expect("the page");
+    wait_until("the third step is running", || page().contains("> third is running"));
+    demo.kill().expect("kill -9");
+    demo.wait().expect("it ends");
+    let page = page();
+    let mut rest = page.as_str();
+    for part in [
+        "[1/3]   Red comes into being",
+        "root # ip netns add red",
+        "✓ red has only lo",
+        "[2/3]   And has its own loopback",
+        "red # ip link set lo up",
+        "✓ red still has only lo",
+        "[3/3]   And sleeps",
+    ] {
+        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("no {part:?}:\n{page}"));
+        rest = after;
+    }
+
+    let mut demo = netlab.start(["demo".as_ref(), lab]);
+    let line = format!("`netlab demo {} --from 3`", file.display());
+    let offer = format!("the last run broke off at step 3: {line} goes on there");
+    read_until(demo.stderr.as_mut().expect("a pipe"), &offer);
+    interrupt(&demo);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(130));
+
+    let mut demo = netlab.start(["demo".as_ref(), lab, "--from".as_ref(), "3".as_ref()]);
+    let shown = read_until(demo.stdout.as_mut().expect("a pipe"), "> third is running");
+    // The steps before are replayed in a line each.
+    assert!(shown.contains("loopback … ✓ 1 check") && !shown.contains("red #"), "{shown}");
+    interrupt(&demo);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(130));
 }
 
 fn ctrl_c_ends_a_lab_in_order(netlab: &Netlab) {

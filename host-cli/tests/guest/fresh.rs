@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::Body;
-use crate::connection::{interrupt, slow_demo, stock};
+use crate::connection::{BRIEF, interrupt, slow_demo, stock};
 use crate::leftovers::pids;
 use crate::support::Netlab;
 use crate::terminal::Session;
@@ -17,6 +17,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_demo_on_a_terminal_asks_before_it_throws_work_away", a_demo_on_a_terminal_asks),
     ("a_kept_lab_is_the_users_own", a_kept_lab_is_the_users_own),
     ("a_guest_that_ssh_knows_the_way_to_is_kept_after_a_reset_too", a_way_in_outlives_a_reset),
+    ("down_on_a_terminal_asks_before_it_ends_a_kept_lab", down_on_a_terminal_asks),
     ("neither_demo_nor_reset_swaps_a_guest_under_a_lab", no_swap_under_a_lab),
 ];
 
@@ -129,6 +130,32 @@ fn a_way_in_outlives_a_reset(_: &Netlab) {
         netlab.run(["ssh-config"]).exit(0);
         netlab.run(["reset"]).exit(0);
         netlab.run(["demo", "1"]).exit(0).complains(&["so it stays"]);
+    });
+}
+
+fn down_on_a_terminal_asks(_: &Netlab) {
+    with_guest(|netlab| {
+        let brief = netlab.lab("brief.md", BRIEF);
+        let keep = || netlab.run(["demo".as_ref(), brief.as_os_str(), "--keep".as_ref()]).exit(0);
+        keep();
+        let before = identity(netlab);
+        for (answer, said) in [("\r", "nothing was ended"), ("y\r", "ended guest `default`")] {
+            // Neither the question nor a no has touched it.
+            netlab.run(["exec", "--ns", "red", "--", "true"]).exit(0);
+            assert_eq!(identity(netlab), before);
+            let mut down = Session::start(netlab, &["down"]);
+            down.expect("You have worked in guest `default`. End it, and lose that?");
+            down.expect("[y/N]");
+            down.type_in(answer);
+            down.expect(said);
+            assert_eq!(down.status(), Some(0));
+        }
+        assert_eq!(pids(netlab), Vec::<i32>::new());
+
+        // Where nobody can answer, what was typed is meant.
+        keep();
+        netlab.run(["down"]).exit(0).says(&["ended guest `default`"]);
+        assert_eq!(pids(netlab), Vec::<i32>::new());
     });
 }
 

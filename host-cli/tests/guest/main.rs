@@ -17,6 +17,7 @@ mod accelerators;
 mod arm64;
 mod bundle;
 mod checkpoints;
+mod closed_off;
 mod connection;
 mod crashes;
 mod crowd;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
 
     let netlab = Arc::new(Netlab::new());
-    let groups: [(&str, &[(&str, Body)]); 18] = [
+    let groups: [(&str, &[(&str, Body)]); 19] = [
         ("demos", demos::TRIALS),
         ("verbs", verbs::TRIALS),
         ("custom_labs", custom_labs::TRIALS),
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("faults", faults::TRIALS),
         ("accelerators", accelerators::TRIALS),
         ("inside", inside::TRIALS),
+        ("closed_off", closed_off::TRIALS),
         ("templates", templates::TRIALS),
         ("crashes", crashes::TRIALS),
         ("fresh", fresh::TRIALS),

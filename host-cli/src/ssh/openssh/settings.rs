@@ -98,7 +98,7 @@ impl Settings {
             })
         };
         // OpenSSH writes `none` for what is not set.
-        let value = |key| values(key).find(|value| *value != "none");
+        let value = |key| values(key).find(|value| *value != "none" && !value.is_empty());
         let missing = |key| OpenSshError::Unreadable { host: host.to_owned(), key };
         for Unkept { key, name, only, instead } in UNKEPT {
             if let Some(value) = value(key)
@@ -247,6 +247,7 @@ globalknownhostsfile /etc/ssh/ssh_known_hosts
                     pubkeyauthentication true\n";
         let jump = read(&format!("{base}proxyjump ann@jump:2200\n")).unwrap().jump;
         assert_eq!(jump.as_deref(), Some("ann@jump:2200"));
+        assert!(read("user u\nhostname \nport 22\n").is_err());
         let error = read(&format!("{base}proxycommand nc %h %p\n")).unwrap_err();
         assert_eq!(
             error.to_string(),

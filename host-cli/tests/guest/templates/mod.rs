@@ -5,7 +5,7 @@ mod damage;
 pub mod disk;
 mod fresh;
 mod killed;
-mod secrets;
+pub mod secrets;
 mod tiers;
 
 use std::fs;

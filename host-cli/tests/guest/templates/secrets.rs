@@ -67,7 +67,7 @@ fn keys_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// The names of those needles that are in a file.
 #[track_caller]
-fn search(path: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+pub fn search(path: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
     let overlap = needles.iter().map(|(_, needle)| needle.len()).max().expect("needles");
     let mut file = File::open(path).expect("the file");
     let (mut bytes, mut found) = (Vec::new(), Vec::new());

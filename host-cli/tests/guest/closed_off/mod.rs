@@ -1,0 +1,69 @@
+//! What SECURITY.md promises of a guest that is up: it finds no way out, its QEMU is in the kernel's
+//! sandbox, and its keys are its owner's only, for as long as it is there.
+
+mod keys;
+mod openings;
+mod strangers;
+
+use std::fs;
+use std::ops::Deref;
+
+use crate::Body;
+use crate::leftovers::pids;
+use crate::support::Netlab;
+
+pub const TRIALS: &[(&str, Body)] = &[
+    ("the_guest_reaches_neither_the_host_nor_its_network", openings::there_is_none),
+    ("the_kernel_filters_what_qemu_calls", the_kernel_filters),
+    ("a_private_key_is_in_no_command_and_is_gone_after_a_purge", keys::are_gone),
+    ("another_account_reads_no_key_and_reaches_no_socket", strangers::on_the_disk),
+    ("a_port_answers_everybody_and_lets_in_its_own_key_only", strangers::at_the_port),
+];
+
+/// A guest in a home of its own, with which it ends, whatever came of the trial.
+struct Own(Netlab);
+
+impl Own {
+    #[track_caller]
+    fn up(netlab: Netlab) -> Self {
+        let own = Self(netlab);
+        own.run(["up"]).exit(0);
+        own
+    }
+}
+
+impl Deref for Own {
+    type Target = Netlab;
+
+    fn deref(&self) -> &Netlab {
+        &self.0
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Whether it works is the trials' business; a panic here would hide theirs.
+        drop(self.command(["down", "--all", "--purge"]).output());
+    }
+}
+
+fn the_kernel_filters(netlab: &Netlab) {
+    let filters = |status: &str| {
+        let status = fs::read_to_string(status).expect("a status");
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("a line").trim().parse::<u32>().expect("a number")
+        };
+        (value("Seccomp:"), value("Seccomp_filters:"))
+    };
+    // What the suite itself may be held by does not count.
+    let (_, outer) = filters("/proc/self/status");
+    let qemu = pids(netlab).into_iter().next().expect("a QEMU");
+    let threads: Vec<_> = fs::read_dir(format!("/proc/{qemu}/task")).expect("threads").collect();
+    assert!(threads.len() > 1, "{threads:?}");
+    for thread in threads {
+        let status = thread.expect("a thread").path().join("status");
+        // `SECCOMP_MODE_FILTER`.
+        assert_eq!(filters(&status.to_string_lossy()), (2, outer + 1), "{}", status.display());
+    }
+}
