@@ -260,7 +260,9 @@ mod tests {
             Kernel::default().cause(&format!("cgroup: fork rejected by pids controller in {group}"))
         };
         let words = "the lab has 512 processes, as many as it may have at once";
-        assert_eq!(cause("/netlab-lab/command-1"), Some(Cause::Other(words.to_owned())));
+        for group in ["/netlab-lab", "/netlab-lab/command-1"] {
+            assert_eq!(cause(group), Some(Cause::Other(words.to_owned())));
+        }
         assert_eq!(cause("/user.slice/user-1000.slice"), None);
         assert_eq!(Kernel::default().cause("eth0: link becomes ready"), None);
     }

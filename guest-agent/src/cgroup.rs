@@ -233,7 +233,7 @@ mod tests {
         let cgroup = Cgroup { path: folder.path().to_owned() };
         assert!(!cgroup.limit("pids.max", 512).unwrap());
         let file = folder.path().join("pids.max");
-        fs::write(&file, "max").unwrap();
+        File::create(&file).unwrap();
         assert!(cgroup.limit("pids.max", 512).unwrap());
         assert_eq!(fs::read_to_string(file).unwrap(), "512");
     }

@@ -137,6 +137,7 @@ impl Hint for OtherArchitecture {
 
 /// The state of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and not for long")]
 pub enum Status {
     /// It runs.
     Up(Endpoint),
