@@ -9,8 +9,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use netlab_protocol::Service;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 
+use crate::cgroup;
 use crate::lab::Lab;
 use crate::limits::MOST_PROCESSES;
 use crate::process;
@@ -72,6 +73,7 @@ impl Watch {
 fn kernels_words(mut log: File) -> Vec<String> {
     let mut killed = Vec::new();
     let mut others = BTreeSet::new();
+    let mut kernel = Kernel::default();
     let mut record = vec![0; RECORD_BYTES];
     for _ in 0..MOST_RECORDS {
         let length = match log.read(&mut record) {
@@ -83,7 +85,7 @@ fn kernels_words(mut log: File) -> Vec<String> {
             Err(_) => break,
         };
         let record = String::from_utf8_lossy(&record[..length]);
-        match kernel_line(&record).and_then(cause) {
+        match kernel_line(&record).and_then(|line| kernel.cause(line)) {
             Some(Cause::Killed(words)) => killed.push(words),
             Some(Cause::Other(words)) => drop(others.insert(words)),
             None => {}
@@ -116,21 +118,48 @@ pub(crate) fn kernel_line(record: &str) -> Option<&str> {
     (priority < 8).then(|| text.lines().next().unwrap_or_default())
 }
 
-/// Reads a line of the kernel's (`__oom_kill_process` in mm/oom_kill.c, `pids_event` in
-/// kernel/cgroup/pids.c).
-pub(crate) fn cause(line: &str) -> Option<Cause> {
-    if line.starts_with("cgroup: fork rejected by pids controller") {
-        let words =
-            format!("the lab has {MOST_PROCESSES} processes, as many as it may have at once");
-        return Some(Cause::Other(words));
+/// What the kernel has said so far, line by line. On a machine of the user's it speaks of other cgroups
+/// as well, such as a container's: what befell those is no cause.
+#[derive(Debug, Default)]
+pub(crate) struct Kernel {
+    /// Whether the last cgroup that ran out of memory is of the lab.
+    is_the_labs: bool,
+}
+
+impl Kernel {
+    /// Reads its next line (`dump_oom_victim` and `__oom_kill_process` in mm/oom_kill.c, `pids_event` in
+    /// kernel/cgroup/pids.c).
+    pub(crate) fn cause(&mut self, line: &str) -> Option<Cause> {
+        if let Some(group) = line.strip_prefix("cgroup: fork rejected by pids controller in ") {
+            let words =
+                format!("the lab has {MOST_PROCESSES} processes, as many as it may have at once");
+            return cgroup::is_of_lab(group).then_some(Cause::Other(words));
+        }
+        if let Some(victim) = line.strip_prefix("oom-kill:") {
+            // The kernel leaves this line out once there are more than ten in five seconds: those that
+            // are killed then are taken to be of the group that was named last.
+            self.is_the_labs = group_out_of_memory(victim).is_some_and(cgroup::is_of_lab);
+            return None;
+        }
+        let (why, killed) = line.split_once(": Killed process ")?;
+        let (pid, rest) = killed.split_once(" (")?;
+        let (name, _) = rest.rsplit_once(") total-vm")?;
+        let who = match why.starts_with("Memory cgroup") {
+            true if self.is_the_labs => "lab",
+            true => return None,
+            false => "guest",
+        };
+        Some(Cause::Killed(format!(
+            "the {who} ran out of memory: the kernel killed `{name}` (pid {pid})"
+        )))
     }
-    let (why, killed) = line.split_once(": Killed process ")?;
-    let (pid, rest) = killed.split_once(" (")?;
-    let (name, _) = rest.rsplit_once(") total-vm")?;
-    let who = if why.starts_with("Memory cgroup") { "lab" } else { "guest" };
-    Some(Cause::Killed(format!(
-        "the {who} ran out of memory: the kernel killed `{name}` (pid {pid})"
-    )))
+}
+
+/// Returns the cgroup whose memory ran out, as the line about a victim names it, unless it was the
+/// machine's (`mem_cgroup_print_oom_context` in mm/memcontrol.c).
+fn group_out_of_memory(victim: &str) -> Option<&str> {
+    let (_, group) = victim.split_once(",oom_memcg=")?;
+    group.split_once(",task_memcg=").map(|(group, _)| group)
 }
 
 /// Returns which file systems are full, each once.
@@ -138,11 +167,38 @@ fn full_file_systems() -> Vec<String> {
     let mut seen = BTreeSet::new();
     let full = FILE_SYSTEMS.into_iter().filter(|path| {
         let Ok(about) = statvfs(*path) else { return false };
-        let free = about.blocks_available() * about.fragment_size();
-        let has_room = free >= FULL_BYTES && (about.files() == 0 || about.files_available() > 0);
-        !has_room && about.blocks() > 0 && seen.insert(about.filesystem_id())
+        Room::of(&about).is_used_up() && seen.insert(about.filesystem_id())
     });
     full.map(|path| format!("no space is left on `{path}`")).collect()
+}
+
+/// The room on a file system.
+struct Room {
+    read_only: bool,
+    blocks: u64,
+    free_bytes: u64,
+    files: u64,
+    free_files: u64,
+}
+
+impl Room {
+    fn of(about: &Statvfs) -> Self {
+        Self {
+            read_only: about.flags().contains(FsFlags::ST_RDONLY),
+            blocks: about.blocks(),
+            free_bytes: about.blocks_available() * about.fragment_size(),
+            files: about.files(),
+            free_files: about.files_available(),
+        }
+    }
+
+    /// Whether nothing more can be written. One that is read-only, such as a squashfs, never has room, and
+    /// some count no blocks or no files.
+    fn is_used_up(&self) -> bool {
+        let has_files = self.files == 0 || self.free_files > 0;
+        let has_room = self.free_bytes >= FULL_BYTES && has_files;
+        !self.read_only && self.blocks > 0 && !has_room
+    }
 }
 
 #[cfg(test)]
@@ -163,24 +219,66 @@ mod tests {
         }
     }
 
+    const VICTIM: &str = "total-vm:99kB, anon-rss:9kB, file-rss:0kB, shmem-rss:0kB, UID:0";
+
+    /// The line about a victim, as the kernel writes it before it kills.
+    fn victim(memory: &str) -> String {
+        format!(
+            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0{memory},\
+             task_memcg=/netlab-lab/command-1,task=tail,pid=171,uid=0"
+        )
+    }
+
     #[test]
     fn a_killed_process_is_named_with_whose_memory_ran_out() {
-        let rest = "total-vm:99kB, anon-rss:9kB, file-rss:0kB, shmem-rss:0kB, UID:0";
-        for (line, words) in [
-            (
-                format!("Memory cgroup out of memory: Killed process 171 (tail) {rest}"),
-                "the lab ran out of memory: the kernel killed `tail` (pid 171)",
-            ),
-            (
-                format!("Out of memory: Killed process 9 (a) (b) {rest}"),
-                "the guest ran out of memory: the kernel killed `a) (b` (pid 9)",
-            ),
+        let of_group = format!("Memory cgroup out of memory: Killed process 171 (tail) {VICTIM}");
+        let of_guest = format!("Out of memory: Killed process 9 (a) (b) {VICTIM}");
+        let lab = "the lab ran out of memory: the kernel killed `tail` (pid 171)";
+        let guest = "the guest ran out of memory: the kernel killed `a) (b` (pid 9)";
+        for (memory, line, words) in [
+            (",oom_memcg=/netlab-lab", &of_group, Some(lab)),
+            (",oom_memcg=/lxc/pi/netlab-lab/command-1", &of_group, Some(lab)),
+            // A container on a machine of the user's.
+            (",oom_memcg=/system.slice/docker-1f.scope", &of_group, None),
+            (",oom_memcg=/netlab-laboratory", &of_group, None),
+            (",global_oom", &of_guest, Some(guest)),
+            ("", &of_group, None),
         ] {
-            assert_eq!(cause(&line), Some(Cause::Killed(words.to_owned())));
+            let mut kernel = Kernel::default();
+            assert_eq!(kernel.cause(&victim(memory)), None);
+            let expected = words.map(|words| Cause::Killed(words.to_owned()));
+            assert_eq!(kernel.cause(line), expected, "{memory}");
+            // Left out before the next one, since there are so many.
+            assert_eq!(kernel.cause(line), expected, "{memory}");
         }
-        let rejected = "cgroup: fork rejected by pids controller in /netlab-lab/command-1";
+        assert_eq!(Kernel::default().cause(&of_group), None);
+    }
+
+    #[test]
+    fn a_fork_that_was_rejected_is_a_cause_if_it_was_the_labs() {
+        let cause = |group: &str| {
+            Kernel::default().cause(&format!("cgroup: fork rejected by pids controller in {group}"))
+        };
         let words = "the lab has 512 processes, as many as it may have at once";
-        assert_eq!(cause(rejected), Some(Cause::Other(words.to_owned())));
-        assert_eq!(cause("eth0: link becomes ready"), None);
+        for group in ["/netlab-lab", "/netlab-lab/command-1"] {
+            assert_eq!(cause(group), Some(Cause::Other(words.to_owned())));
+        }
+        assert_eq!(cause("/user.slice/user-1000.slice"), None);
+        assert_eq!(Kernel::default().cause("eth0: link becomes ready"), None);
+    }
+
+    #[test]
+    fn a_file_system_is_full_if_it_could_be_written_to() {
+        let full = || Room { read_only: false, blocks: 9, free_bytes: 0, files: 9, free_files: 9 };
+        for (room, is_used_up) in [
+            (full(), true),
+            (Room { read_only: true, ..full() }, false),
+            (Room { blocks: 0, ..full() }, false),
+            (Room { free_bytes: FULL_BYTES, ..full() }, false),
+            (Room { free_bytes: FULL_BYTES, free_files: 0, ..full() }, true),
+            (Room { free_bytes: FULL_BYTES, files: 0, free_files: 0, ..full() }, false),
+        ] {
+            assert_eq!(room.is_used_up(), is_used_up);
+        }
     }
 }

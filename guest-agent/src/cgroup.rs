@@ -75,13 +75,16 @@ impl Cgroup {
         write_to(&parent.join("cgroup.subtree_control"), controllers)
     }
 
-    /// Sets a limit for all that is in it and below, if this kernel has it here.
+    /// Sets a limit for all that is in it and below, and says whether this kernel has it here.
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn limit(&self, file: &str, most: u64) -> Result<(), Error> {
+    pub fn limit(&self, file: &str, most: u64) -> Result<bool, Error> {
         let path = self.path.join(file);
-        if path.exists() { write_to(&path, &most.to_string()) } else { Ok(()) }
+        if !path.exists() {
+            return Ok(false);
+        }
+        write_to(&path, &most.to_string()).map(|()| true)
     }
 
     /// Opens the file through which a process joins by writing `0`.
@@ -177,6 +180,12 @@ impl Cgroup {
     }
 }
 
+/// Says whether a cgroup, by its path as the kernel's log names it, is a lab's or below it. In a container
+/// the path begins with the container's own.
+pub(crate) fn is_of_lab(path: &str) -> bool {
+    path.split('/').any(|name| name == LAB)
+}
+
 /// Writes a word to one of the kernel's files.
 fn write_to(path: &Path, word: &str) -> Result<(), Error> {
     let opened = OpenOptions::new().write(true).open(path);
@@ -217,5 +226,15 @@ mod tests {
                       34 24 0:32 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
         assert_eq!(find_mount(hybrid), Some("/sys/fs/cgroup/unified"));
         assert_eq!(find_mount("25 24 0:23 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw\n"), None);
+    }
+    #[test]
+    fn a_limit_is_set_where_the_kernel_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let cgroup = Cgroup { path: folder.path().to_owned() };
+        assert!(!cgroup.limit("pids.max", 512).unwrap());
+        let file = folder.path().join("pids.max");
+        File::create(&file).unwrap();
+        assert!(cgroup.limit("pids.max", 512).unwrap());
+        assert_eq!(fs::read_to_string(file).unwrap(), "512");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::causes::{cause, kernel_line};
+use crate::causes::{Kernel, kernel_line};
 use crate::cgroup::find_mount;
 use crate::ledger::Ledger;
 use crate::needs::is_listed;
@@ -21,7 +21,8 @@ fn whatever_a_machine_says_of_itself_is_read_or_not() {
         }
         let _default = text.lines().any(is_default);
         assert!(!leaks("", &text) && !leaks(&text, "10.0.0.0/24 dev x"));
-        if let Some(words) = kernel_line(&text).and_then(cause) {
+        let mut kernel = Kernel::default();
+        for words in text.split('\0').filter_map(kernel_line).filter_map(|it| kernel.cause(it)) {
             assert!(!format!("{words:?}").contains('\n'));
         }
         assert!(find_mount(&text).is_none_or(|place| text.contains(place)));

@@ -39,12 +39,25 @@ pub fn set(cgroup: &Cgroup, machine: Machine) {
         // Whoever owns it has decided what its groups may limit.
         Machine::Lent => Ok(()),
     };
-    let limited = delegated
-        .and_then(|()| cgroup.limit("pids.max", MOST_PROCESSES.into()))
-        .and_then(|()| cgroup.limit("memory.max", most_memory()?));
-    if let Err(error) = limited {
-        journal::note(&format!("the lab runs without limits: {error}"));
+    match delegated.and_then(|()| limit(cgroup)) {
+        Ok(missing) if missing.is_empty() => {}
+        Ok(missing) => {
+            let missing = missing.join(" and ");
+            journal::note(&format!("the lab runs without {missing}: this kernel has none here"));
+        }
+        Err(error) => journal::note(&format!("the lab runs without limits: {error}")),
     }
+}
+
+/// Sets the limits and returns those that this kernel does not have for this cgroup.
+fn limit(cgroup: &Cgroup) -> Result<Vec<&'static str>, Error> {
+    let mut missing = Vec::new();
+    for (file, most) in [("pids.max", MOST_PROCESSES.into()), ("memory.max", most_memory()?)] {
+        if !cgroup.limit(file, most)? {
+            missing.push(file);
+        }
+    }
+    Ok(missing)
 }
 
 /// The memory that a lab may have, in bytes: three quarters. Files that it writes into a file system in

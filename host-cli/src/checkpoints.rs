@@ -8,6 +8,7 @@ use netlab_protocol::Plan;
 
 use crate::agent::Session;
 use crate::context::Context;
+use crate::died::Entered;
 use crate::error::Error;
 use crate::instance::{InstancePaths, Progress};
 use crate::provider::checkpoint::{Back, Checkpoint, Forget, Label, Occasion, Wanted};
@@ -28,6 +29,7 @@ pub struct Checkpoints {
     /// For each step of the plan, the number that the reader sees or saw last.
     numbers: Vec<u32>,
     paths: InstancePaths,
+    entered: Entered,
     /// The step that this run has come to, by its number.
     reached: Option<u32>,
 }
@@ -50,6 +52,7 @@ impl Checkpoints {
             plan: blake3::hash(&text).to_hex().to_string(),
             numbers: numbers.collect(),
             paths: context.paths()?,
+            entered: context.entered.clone(),
             reached: None,
         };
         if let Some(emulator) = checkpoints.provider.machine().emulator() {
@@ -131,6 +134,7 @@ impl History for Checkpoints {
         })?;
         let emulator = self.provider.machine().own(SAVES)?;
         let Back { endpoint, .. } = emulator.back(Some(&label), &self.reporter).await?;
+        self.entered.note(&endpoint);
         let connection = Connection::for_agent(&endpoint).await?;
         Ok(Session::open(&connection, endpoint.architecture).await?)
     }

@@ -2,6 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::cli::Options;
+use crate::died::Entered;
 use crate::error::Error;
 use crate::instance::{Home, InstancePaths, Name};
 use crate::platform::Architecture;
@@ -22,6 +23,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Whether the user has interrupted the run.
     pub cancel: Cancel,
+    /// The guest that the run has gone into.
+    pub entered: Entered,
 }
 
 impl Context {
@@ -41,7 +44,8 @@ impl Context {
         }
         let (home, terminal) = (Home::from_environment()?, Terminal::detect());
         home.check_private()?;
-        Ok(Self { home, options, terminal, reporter, cancel })
+        let entered = Entered::default();
+        Ok(Self { home, options, terminal, reporter, cancel, entered })
     }
 
     /// The instance that `--name` names.
@@ -68,12 +72,14 @@ impl Context {
     /// The same surroundings for another instance, as if `--name` had named it. What names a machine
     /// names that of one instance, so it does not count for another.
     pub fn named(&self, name: &Name) -> Self {
-        let mut options = self.options.clone();
+        let mut named = self.clone();
+        let options = &mut named.options;
         if options.name != name.as_str() {
             (options.provider, options.host, options.ssh_config) = (None, None, None);
             options.name = name.to_string();
+            named.entered = Entered::default();
         }
-        Self { options, ..self.clone() }
+        named
     }
 
     /// The provider of the instance that `--name` names.

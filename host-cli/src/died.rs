@@ -1,9 +1,27 @@
 //! What became of the guest, when its connection is lost: an error says no more than that it was.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::context::Context;
 use crate::error::{Error, Exit, Hint};
 use crate::instance::Name;
-use crate::provider::Fate;
+use crate::provider::{Endpoint, Fate, Seen};
+
+/// The guest that a run has gone into last.
+#[derive(Debug, Clone, Default)]
+pub struct Entered(Arc<Mutex<Option<Seen>>>);
+
+impl Entered {
+    /// Notes down that the run goes into this guest.
+    pub fn note(&self, endpoint: &Endpoint) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = endpoint.seen.clone();
+    }
+
+    /// Which guest that is, if it is one of netlab's own.
+    fn seen(&self) -> Option<Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// The connection was lost, and the guest's fate is known.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +40,11 @@ pub async fn explain(error: Error, context: &Context) -> Error {
     if error.exit() != Exit::ConnectionLost {
         return error;
     }
+    let Some(seen) = context.entered.seen() else { return error };
     // What keeps it from being found out is not what the user has to hear of.
     let Ok(provider) = context.provider() else { return error };
     let Some(emulator) = provider.machine().emulator() else { return error };
-    match emulator.fate().await {
+    match emulator.fate(&seen).await {
         Ok(Some(fate)) => {
             GuestLost { name: context.options.name.clone(), lost: error, fate }.into()
         }
@@ -45,6 +64,10 @@ fn in_words(fate: &Fate) -> String {
         Fate::PoweredOff => "the guest has powered itself off".to_owned(),
         Fate::Ended { said: None } => "QEMU has ended, without a word".to_owned(),
         Fate::Ended { said: Some(said) } => format!("QEMU has ended: {said}"),
+        Fate::Replaced => "another guest has taken the place of this one".to_owned(),
+        Fate::BeingReplaced => {
+            "another netlab is ending the guest, or gives its place to another one".to_owned()
+        }
     }
 }
 
@@ -60,6 +83,8 @@ impl Hint for GuestLost {
                     "look around with `{netlab} shell`; `{netlab} reset` swaps it for a fresh one"
                 )
             }
+            Fate::Replaced => format!("`{netlab} shell` goes into the one that is there now"),
+            Fate::BeingReplaced => "`netlab status` shows which guests are up".to_owned(),
             Fate::Panicked { .. } | Fate::PoweredOff | Fate::Ended { .. } => format!(
                 "`{netlab} logs` shows all that it said; `{netlab} reset` starts a fresh one"
             ),
@@ -97,6 +122,16 @@ mod tests {
                 Fate::Ended { said: Some("terminating on signal 15".to_owned()) },
                 "QEMU has ended: terminating on signal 15",
                 again,
+            ),
+            (
+                Fate::Replaced,
+                "another guest has taken the place of this one",
+                "`netlab shell` goes into the one that is there now",
+            ),
+            (
+                Fate::BeingReplaced,
+                "another netlab is ending the guest, or gives its place to another one",
+                "`netlab status` shows which guests are up",
             ),
             (Fate::Runs { killed: None }, "the guest itself runs on", look),
             (

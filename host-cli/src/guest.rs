@@ -73,6 +73,7 @@ impl Guest {
         started: Instant,
     ) -> Result<Self, Error> {
         let reporter = &context.reporter;
+        context.entered.note(&endpoint);
         let connected = context.cancel.guard(connect(&endpoint, reporter, started)).await;
         if connected.is_err() && context.cancel.is_cancelled() && !endpoint.attached {
             let name = &endpoint.name;
@@ -99,6 +100,7 @@ impl Guest {
     /// [`NotUp`], or a lost connection.
     pub async fn attach(context: &Context) -> Result<Self, Error> {
         let endpoint = endpoint(context).await?;
+        context.entered.note(&endpoint);
         let connection = Connection::for_agent(&endpoint).await?;
         let session = Session::open(&connection, endpoint.architecture).await?;
         Ok(Self { endpoint, session })
@@ -144,7 +146,9 @@ pub async fn endpoint_for_work(context: &Context) -> Result<Endpoint, Error> {
     let provider = context.provider()?;
     if let Some(emulator) = provider.machine().emulator() {
         let entered = context.cancel.guard(emulator.enter(&context.reporter)).await?;
-        return Ok(entered.ok_or_else(|| not_up(context))?);
+        let endpoint = entered.ok_or_else(|| not_up(context))?;
+        context.entered.note(&endpoint);
+        return Ok(endpoint);
     }
     let endpoint = endpoint(context).await?;
     usage::mark_work(&context.paths()?)?;

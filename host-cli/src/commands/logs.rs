@@ -127,6 +127,7 @@ async fn agent_row(context: &Context) -> Result<Row, Error> {
     if let Status::Up(endpoint) =
         context.cancel.guard(context.provider()?.status(&context.reporter)).await?
     {
+        context.entered.note(&endpoint);
         let read = async {
             let connection = Connection::open(&endpoint).await?;
             connection.output(&format!("cat {AGENT_JOURNAL} 2>/dev/null")).await

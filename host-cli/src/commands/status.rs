@@ -144,6 +144,7 @@ mod tests {
     use super::*;
     use crate::cancel::Canceller;
     use crate::cli::Cli;
+    use crate::died::Entered;
     use crate::instance::{Home, InstanceLock, Patience};
     use crate::provider::ssh::{Record, Target};
     use crate::report::{Reporter, Silent, Terminal};
@@ -156,6 +157,7 @@ mod tests {
             terminal: Terminal::detect(),
             reporter: Reporter::new(Box::new(Silent)),
             cancel,
+            entered: Entered::default(),
         }
     }
 

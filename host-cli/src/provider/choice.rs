@@ -169,6 +169,7 @@ mod tests {
     use super::*;
     use crate::cancel::Canceller;
     use crate::cli::Cli;
+    use crate::died::Entered;
     use crate::instance::Home;
     use crate::report::{Reporter, Silent, Terminal};
 
@@ -182,6 +183,7 @@ mod tests {
             terminal: Terminal::detect(),
             reporter: Reporter::new(Box::new(Silent)),
             cancel: Canceller::new().1,
+            entered: Entered::default(),
         };
         let [lab, other]: [Name; 2] = ["lab", "other"].map(|name| name.parse().unwrap());
         let pi = Target { host: "pi".to_owned(), config: None, vagrant: None };

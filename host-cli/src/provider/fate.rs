@@ -1,11 +1,21 @@
 //! What became of a guest whose connection broke, as its provider finds out afterwards.
 
+/// A guest of netlab's own, as it was when its endpoint was asked for: one that has its name, port and keys
+/// later need not be it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The machine's UUID.
+    pub uuid: String,
+    /// How much its console had said, in bytes.
+    pub console_bytes: u64,
+}
+
 /// What became of a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It runs on.
     Runs {
-        /// What its kernel has killed last for want of memory.
+        /// What its kernel has killed last for want of memory, since it was seen.
         killed: Option<String>,
     },
     /// Its kernel panicked.
@@ -22,4 +32,8 @@ pub enum Fate {
         /// Its last words.
         said: Option<String>,
     },
+    /// Another guest has its place.
+    Replaced,
+    /// Another netlab is ending it, or is giving its place to another guest.
+    BeingReplaced,
 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
-use super::{Endpoint, Fate};
+use super::{Endpoint, Fate, Seen};
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Hint};
 use crate::report::Reporter;
@@ -44,8 +44,8 @@ pub trait Emulator: Send + Sync {
     ) -> Result<Option<Endpoint>, Error>;
     /// The command line that `up` would run, program first. Starts nothing.
     async fn command(&self, reporter: &Reporter) -> Result<Vec<String>, Error>;
-    /// What became of the guest, once the connection to it is lost; `None` if there never was one.
-    async fn fate(&self) -> Result<Option<Fate>, Error>;
+    /// What became of a guest, once the connection to it is lost; `None` if nothing is left to tell.
+    async fn fate(&self, seen: &Seen) -> Result<Option<Fate>, Error>;
     /// Notes down that the user works in the guest that is up, if one is, and says how to reach it. No
     /// other netlab swaps or ends it meanwhile: whoever does is waited for, and the mark is on the guest
     /// that is there then. Its clock is set, which stood still while the host slept; what keeps netlab

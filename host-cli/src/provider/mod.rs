@@ -28,7 +28,7 @@ use crate::report::Reporter;
 use crate::ssh::{Address, Login};
 
 pub use choice::Kind;
-pub use fate::Fate;
+pub use fate::{Fate, Seen};
 pub use machine::{Expendable, Machine};
 
 /// How a guest is started, quickest first.
@@ -88,6 +88,8 @@ pub struct Endpoint {
     pub tier: Option<Tier>,
     /// Whether the guest was up before this call.
     pub attached: bool,
+    /// Which guest it leads to; `None` if netlab did not start the machine.
+    pub seen: Option<Seen>,
 }
 
 /// The guest that is up is of another architecture than the one that was asked for.
@@ -135,6 +137,7 @@ impl Hint for OtherArchitecture {
 
 /// The state of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and not for long")]
 pub enum Status {
     /// It runs.
     Up(Endpoint),

@@ -62,6 +62,7 @@ mod tests {
             accelerator: None,
             tier: None,
             attached: true,
+            seen: None,
         };
         block(&endpoint, &keys)
     }

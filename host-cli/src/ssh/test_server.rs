@@ -64,6 +64,7 @@ impl Guest {
             accelerator: None,
             tier: None,
             attached: true,
+            seen: None,
         }
     }
 

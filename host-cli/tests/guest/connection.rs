@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Body;
 use crate::running::{read_until, wait_until};
-use crate::support::Netlab;
+use crate::support::{Netlab, Outcome};
 
 pub const TRIALS: &[(&str, Body)] = &[
     ("stock_ssh_works_with_host_key_checking", stock_ssh_works),
@@ -22,6 +22,7 @@ pub const TRIALS: &[(&str, Body)] = &[
     ),
     ("ctrl_c_ends_a_lab_in_order", ctrl_c_ends_a_lab_in_order),
     ("a_reset_while_a_lab_runs_is_refused", a_reset_while_a_lab_runs),
+    ("a_shell_whose_guest_is_swapped_is_told_so", a_shell_whose_guest_is_swapped),
     ("a_background_that_prints_to_the_end_does_no_harm", a_background_that_prints),
 ];
 
@@ -182,6 +183,17 @@ fn a_reset_while_a_lab_runs(netlab: &Netlab) {
     netlab.run(["reset"]).exit(4).complains(&["another netlab is running a lab"]);
     interrupt(&demo);
     assert_eq!(demo.wait().expect("it ends").code(), Some(130));
+}
+
+fn a_shell_whose_guest_is_swapped(netlab: &Netlab) {
+    let mut shell = netlab.command(["shell"]).stdin(Stdio::piped()).spawn().expect("netlab starts");
+    let mut keys = shell.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut keys, b"echo there\n").expect("a command");
+    read_until(shell.stdout.as_mut().expect("a pipe"), "there\n");
+    netlab.run(["reset"]).exit(0);
+    let outcome = Outcome::of("shell".to_owned(), shell.wait_with_output().expect("it ends"));
+    outcome.exit(5).complains(&["another guest has taken the place of this one"]);
+    drop(keys);
 }
 
 fn a_background_that_prints(netlab: &Netlab) {

@@ -30,7 +30,15 @@ impl Console {
     /// # Errors
     /// What the system says.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(Self::from_bytes(&end_of(path)?))
+        Self::read_from(path, 0)
+    }
+
+    /// Reads the end of a serial log, without what it had in its first `from` bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read_from(path: &Path, from: u64) -> io::Result<Self> {
+        Ok(Self::from_bytes(&end_of(path, from)?))
     }
 
     /// Takes the bytes of a serial log.
@@ -109,7 +117,7 @@ impl fmt::Display for Console {
 
 /// Returns the line in which QEMU says why it ended: its last one that is no warning.
 pub fn last_words(qemu_log: &Path) -> io::Result<Option<String>> {
-    Ok(complaint(&String::from_utf8_lossy(&end_of(qemu_log)?)))
+    Ok(complaint(&String::from_utf8_lossy(&end_of(qemu_log, 0)?)))
 }
 
 pub(super) fn complaint(log: &str) -> Option<String> {
@@ -123,14 +131,14 @@ pub(super) fn complaint(log: &str) -> Option<String> {
     })
 }
 
-fn end_of(path: &Path) -> io::Result<Vec<u8>> {
+fn end_of(path: &Path, from: u64) -> io::Result<Vec<u8>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOOKED_AT_BYTES)))?;
+    file.seek(SeekFrom::Start(from.max(length.saturating_sub(LOOKED_AT_BYTES))))?;
     let mut bytes = Vec::new();
     file.take(LOOKED_AT_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)

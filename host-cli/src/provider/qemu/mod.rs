@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod command;
 mod console;
 pub mod discover;
+mod endpoint;
 mod error;
 mod fate;
 pub mod flaws;
@@ -34,7 +35,6 @@ mod verdicts;
 mod version;
 pub mod warm;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ use self::qmp::Qmp;
 use self::reconcile::{State, settle};
 use super::checkpoint::{Back, Checkpoint, Forget, Label, Saved, Wanted};
 use super::machine::Emulator;
-use super::{Endpoint, Expendable, Fate, LogFile, OtherArchitecture, Provider, Status, Tier};
+use super::{Endpoint, Expendable, Fate, LogFile, OtherArchitecture, Provider, Seen, Status, Tier};
 use crate::agent::binary::{self, NotBuiltIn};
 use crate::cancel::Cancel;
 use crate::cli::Options;
@@ -68,7 +68,6 @@ use crate::instance::{
 use crate::platform::{Accelerator, Architecture, ChannelKind, Platform, ProcessIdentity};
 use crate::report::{Event, Phase, Reporter};
 use crate::ssh::keys::InstanceKeys;
-use crate::ssh::{Login, Pinned};
 
 pub use error::QemuError;
 pub use version::Version;
@@ -253,27 +252,6 @@ impl QemuProvider {
         let mut channel = channel.map_err(|error| broken(error.to_string()))?;
         channel.set_clock(reporter).await.map_err(|error| broken(error.to_string()))
     }
-
-    fn endpoint(&self, record: &Record, port: u16, attached: bool) -> Endpoint {
-        Endpoint {
-            name: self.paths.name().to_string(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
-            user: "root".to_owned(),
-            login: Login::Pinned(Pinned {
-                identity: self.paths.identity(),
-                known_hosts: self.paths.known_hosts(),
-                host_alias: self.paths.name().host_alias(),
-            }),
-            architecture: record.architecture,
-            accelerator: Some(record.accelerator.name().to_owned()),
-            tier: Some(record.tier),
-            attached,
-        }
-    }
-
-    fn status_of(&self, record: &Record, port: u16) -> Status {
-        Status::Up(self.endpoint(record, port, true))
-    }
 }
 
 #[async_trait]
@@ -430,8 +408,8 @@ impl Emulator for QemuProvider {
         Ok(Some(self.endpoint(&record, port, true)))
     }
 
-    async fn fate(&self) -> Result<Option<Fate>, Error> {
-        self.fate_of_guest().await
+    async fn fate(&self, seen: &Seen) -> Result<Option<Fate>, Error> {
+        fate::fate(&self.paths, seen).await
     }
 
     async fn save(&self, wanted: Wanted, reporter: &Reporter) -> Result<Saved, Error> {

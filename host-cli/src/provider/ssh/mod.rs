@@ -71,6 +71,7 @@ impl SshProvider {
             accelerator: None,
             tier: None,
             attached,
+            seen: None,
         })
     }
 

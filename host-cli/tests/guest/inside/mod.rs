@@ -2,6 +2,7 @@
 //! guest, stays answerable, and `reset` gives a sound guest by a clone.
 
 mod answers;
+mod others;
 mod table;
 
 use std::ffi::OsStr;
@@ -27,6 +28,8 @@ pub const TRIALS: &[(&str, Body)] = &[
     ("a_lab_that_kills_everything_is_told_with_the_step", everything_killed),
     ("a_proc_that_is_mounted_over_fails_the_step", proc_mounted_over),
     ("a_clock_that_jumps_does_no_harm", clock_jumps),
+    ("what_befell_others_is_no_cause", others::are_no_cause),
+    ("what_was_killed_before_is_no_cause", others::what_was_killed_before),
     ("ctrl_c_and_exec_are_heard_while_a_lab_rages", answers::while_a_lab_rages),
 ];
 
