@@ -13,6 +13,7 @@ use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 
 use crate::cgroup;
 use crate::lab::Lab;
+use crate::ledger::Machine;
 use crate::limits::MOST_PROCESSES;
 use crate::process;
 use crate::switch;
@@ -52,7 +53,7 @@ impl Watch {
 
     /// Returns, in words, what the step may have failed of.
     pub fn causes(self, lab: &Lab) -> Vec<String> {
-        let mut causes = self.log.map(kernels_words).unwrap_or_default();
+        let mut causes = self.log.map(|log| kernels_words(log, lab.machine)).unwrap_or_default();
         causes.extend(full_file_systems());
         for (name, background) in &lab.backgrounds {
             // What can't be looked at is no cause.
@@ -70,10 +71,10 @@ impl Watch {
 }
 
 /// Returns what the kernel has said that is a cause.
-fn kernels_words(mut log: File) -> Vec<String> {
+fn kernels_words(mut log: File, machine: Machine) -> Vec<String> {
     let mut killed = Vec::new();
     let mut others = BTreeSet::new();
-    let mut kernel = Kernel::default();
+    let mut kernel = Kernel::on(machine);
     let mut record = vec![0; RECORD_BYTES];
     for _ in 0..MOST_RECORDS {
         let length = match log.read(&mut record) {
@@ -120,13 +121,19 @@ pub(crate) fn kernel_line(record: &str) -> Option<&str> {
 
 /// What the kernel has said so far, line by line. On a machine of the user's it speaks of other cgroups
 /// as well, such as a container's: what befell those is no cause.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kernel {
     /// Whether the last cgroup that ran out of memory is of the lab.
     is_the_labs: bool,
 }
 
 impl Kernel {
+    /// The kernel of a machine. In a guest of netlab's own nearly all memory that runs out is the lab's, and
+    /// the line that says whose it is may have been left out since an earlier step.
+    pub(crate) fn on(machine: Machine) -> Self {
+        Self { is_the_labs: machine == Machine::Own }
+    }
+
     /// Reads its next line (`dump_oom_victim` and `__oom_kill_process` in mm/oom_kill.c, `pids_event` in
     /// kernel/cgroup/pids.c).
     pub(crate) fn cause(&mut self, line: &str) -> Option<Cause> {
@@ -244,27 +251,30 @@ mod tests {
             (",global_oom", &of_guest, Some(guest)),
             ("", &of_group, None),
         ] {
-            let mut kernel = Kernel::default();
+            let mut kernel = Kernel::on(Machine::Lent);
             assert_eq!(kernel.cause(&victim(memory)), None);
             let expected = words.map(|words| Cause::Killed(words.to_owned()));
             assert_eq!(kernel.cause(line), expected, "{memory}");
             // Left out before the next one, since there are so many.
             assert_eq!(kernel.cause(line), expected, "{memory}");
         }
-        assert_eq!(Kernel::default().cause(&of_group), None);
+        assert_eq!(Kernel::on(Machine::Lent).cause(&of_group), None);
+        let expected = Some(Cause::Killed(lab.to_owned()));
+        assert_eq!(Kernel::on(Machine::Own).cause(&of_group), expected);
     }
 
     #[test]
     fn a_fork_that_was_rejected_is_a_cause_if_it_was_the_labs() {
         let cause = |group: &str| {
-            Kernel::default().cause(&format!("cgroup: fork rejected by pids controller in {group}"))
+            Kernel::on(Machine::Lent)
+                .cause(&format!("cgroup: fork rejected by pids controller in {group}"))
         };
         let words = "the lab has 512 processes, as many as it may have at once";
         for group in ["/netlab-lab", "/netlab-lab/command-1"] {
             assert_eq!(cause(group), Some(Cause::Other(words.to_owned())));
         }
         assert_eq!(cause("/user.slice/user-1000.slice"), None);
-        assert_eq!(Kernel::default().cause("eth0: link becomes ready"), None);
+        assert_eq!(Kernel::on(Machine::Lent).cause("eth0: link becomes ready"), None);
     }
 
     #[test]

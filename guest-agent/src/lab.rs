@@ -21,6 +21,8 @@ use crate::values::Values;
 pub struct Lab {
     /// What it runs.
     pub plan: Rc<Plan>,
+    /// Whose the machine is that it runs in.
+    pub machine: Machine,
     /// What it knows.
     pub values: Values,
     /// What runs beside it, by name.
@@ -68,7 +70,7 @@ impl Lab {
         limits::set(&cgroup, machine);
         let values = Values::new(plan.values.clone());
         let (plan, backgrounds, next) = (Rc::new(plan), BTreeMap::new(), Cell::new(0));
-        Ok(Self { plan, values, backgrounds, cgroup, ledger, lock, next })
+        Ok(Self { plan, machine, values, backgrounds, cgroup, ledger, lock, next })
     }
 
     /// Makes a fresh cgroup of the lab for one command.

@@ -65,8 +65,8 @@ fn in_words(fate: &Fate) -> String {
         Fate::Ended { said: None } => "QEMU has ended, without a word".to_owned(),
         Fate::Ended { said: Some(said) } => format!("QEMU has ended: {said}"),
         Fate::Replaced => "another guest has taken the place of this one".to_owned(),
-        Fate::BeingReplaced => {
-            "another netlab is ending the guest, or gives its place to another one".to_owned()
+        Fate::Contended => {
+            "another netlab is at work on the guest: it saves, ends or replaces it".to_owned()
         }
     }
 }
@@ -84,7 +84,7 @@ impl Hint for GuestLost {
                 )
             }
             Fate::Replaced => format!("`{netlab} shell` goes into the one that is there now"),
-            Fate::BeingReplaced => "`netlab status` shows which guests are up".to_owned(),
+            Fate::Contended => "`netlab status` shows which guests are up".to_owned(),
             Fate::Panicked { .. } | Fate::PoweredOff | Fate::Ended { .. } => format!(
                 "`{netlab} logs` shows all that it said; `{netlab} reset` starts a fresh one"
             ),
@@ -129,8 +129,8 @@ mod tests {
                 "`netlab shell` goes into the one that is there now",
             ),
             (
-                Fate::BeingReplaced,
-                "another netlab is ending the guest, or gives its place to another one",
+                Fate::Contended,
+                "another netlab is at work on the guest: it saves, ends or replaces it",
                 "`netlab status` shows which guests are up",
             ),
             (Fate::Runs { killed: None }, "the guest itself runs on", look),

@@ -20,8 +20,7 @@ pub const IMAGE_FORMAT: u32 = 1;
 /// The record's file name.
 pub const RECORD_FILE: &str = "image.json";
 
-/// Most of a record that is read, in bytes: one has less than a kilobyte, and of a larger one the rest is
-/// missed.
+/// Largest record that is read, in bytes: one has less than a kilobyte.
 const MAX_RECORD_BYTES: u64 = 1 << 20;
 
 /// The kernel as Debian packages it, where QEMU boots something larger made from it.
@@ -195,10 +194,14 @@ impl Image {
     pub fn record(&self) -> Result<Record, ImageError> {
         let path = self.dir.join(RECORD_FILE);
         let mut bytes = Vec::new();
-        let opened = File::open(&path).map(|file| file.take(MAX_RECORD_BYTES));
+        let opened = File::open(&path).map(|file| file.take(MAX_RECORD_BYTES + 1));
         opened
             .and_then(|mut file| file.read_to_end(&mut bytes))
             .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
+            let source = io::ErrorKind::FileTooLarge.into();
+            return Err(ImageError::Unreadable { path, source });
+        }
         // The format is looked at first: what another version wrote may have other fields.
         #[derive(Deserialize)]
         struct Head {

@@ -15,7 +15,7 @@ use crate::{Outcome, call, process};
 pub const PREFIX: &str = "soak";
 
 /// In a soak's folder: locked for as long as it runs, however it ends.
-const LOCK: &str = "lock";
+const LOCK: &str = "netlab-soak.lock";
 
 /// How long what is killed may take to be gone, and how often it is looked for.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
@@ -43,6 +43,10 @@ pub fn sweep() -> Outcome<()> {
         match lock.try_lock() {
             Ok(()) => {
                 let ended = end(&folder);
+                if !process::naming(&folder).is_empty() {
+                    line(&format!("{}: what a killed soak left does not end", folder.display()));
+                    continue;
+                }
                 fs::remove_dir_all(&folder)?;
                 line(&format!("{}: a soak was killed, {ended} processes ended", folder.display()));
             }

@@ -11,8 +11,8 @@ use crate::{group, guest, ssh};
 /// Run a command in the guest and pass its exit status on
 ///
 /// Standard input, output and error are passed through as they are. A command that dies by signal N
-/// gives 128 + N. In a group it runs in each guest, without input; what each said, up to 16 MiB, is shown whole,
-/// and the exit status is the first that is not 0.
+/// gives 128 + N. In a group it runs in each guest, without input; what each said is shown whole, and the exit
+/// status is the first that is not 0. One that says more than 16 MiB is ended, and what it said not shown.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Namespace to run it in, as `ip netns` names it

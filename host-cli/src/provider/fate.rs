@@ -34,6 +34,6 @@ pub enum Fate {
     },
     /// Another guest has its place.
     Replaced,
-    /// Another netlab is ending it, or is giving its place to another guest.
-    BeingReplaced,
+    /// Unknown: another netlab saves it, ends it, or gives its place to another guest.
+    Contended,
 }

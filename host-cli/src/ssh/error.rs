@@ -134,8 +134,10 @@ pub enum SshError {
     #[error("the command has a zero byte in one of its words")]
     ZeroByte,
     /// A command of which all is kept says more than can be.
-    #[error("the command says more than {limit} bytes")]
+    #[error("the command says more than {limit} bytes in guest `{name}`")]
     TooMuch {
+        /// Name of the instance.
+        name: String,
         /// The most that is kept, in bytes.
         limit: usize,
     },
@@ -192,9 +194,11 @@ impl Hint for SshError {
                 "a lab makes them: `netlab demo 2 --keep`"
             }
             Self::NoSuchNamespace { .. } => "name one of these, or none for the guest itself",
-            Self::TooMuch { .. } => {
-                "run it in each guest by itself, where its output is passed through: `netlab --name \
-                 seat-01 exec -- …`"
+            Self::TooMuch { name, .. } => {
+                return format!(
+                    "run it in each guest by itself, where its output is passed through: \
+                     `netlab --name {name} exec -- …`"
+                );
             }
             Self::ZeroByte => "pass such data on standard input",
             Self::Local { .. } => "try it in another terminal, or with its input and output in files",
@@ -215,10 +219,10 @@ impl Hint for SshError {
             Self::WrongHostKey { .. } | Self::Lost { .. } | Self::Denied { .. } => {
                 Exit::ConnectionLost
             }
-            Self::BadNamespace { .. }
-            | Self::NoSuchNamespace { .. }
-            | Self::TooMuch { .. }
-            | Self::ZeroByte => Exit::Usage,
+            Self::TooMuch { .. } => Exit::CheckFailed,
+            Self::BadNamespace { .. } | Self::NoSuchNamespace { .. } | Self::ZeroByte => {
+                Exit::Usage
+            }
         }
     }
 }

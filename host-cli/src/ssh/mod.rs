@@ -67,11 +67,12 @@ pub async fn capture(
     place: &Place,
     words: &[String],
 ) -> Result<Captured, SshError> {
-    kept(start(endpoint, place, words).await?, MAX_CAPTURED_BYTES).await
+    let channel = start(endpoint, place, words).await?;
+    kept(channel, &endpoint.name, MAX_CAPTURED_BYTES).await
 }
 
-/// Keeps what a command without input writes, up to a limit.
-async fn kept(channel: Channel, limit: usize) -> Result<Captured, SshError> {
+/// Keeps what a command without input writes in the guest of this name, up to a limit.
+async fn kept(channel: Channel, name: &str, limit: usize) -> Result<Captured, SshError> {
     let Channel { mut incoming, outgoing } = channel;
     // A command that has ended already takes no end of input, and says so by its status.
     let _ended = outgoing.end().await;
@@ -84,7 +85,7 @@ async fn kept(channel: Channel, limit: usize) -> Result<Captured, SshError> {
             Piece::Ended(code) => status = Some(code),
         }
         if captured.stdout.len() + captured.stderr.len() > limit {
-            return Err(SshError::TooMuch { limit });
+            return Err(SshError::TooMuch { name: name.to_owned(), limit });
         }
     }
     let lost = || outgoing.lost("running a command", &"it was closed without a status");
@@ -144,11 +145,11 @@ mod tests {
         let mut guest = Guest::new();
         guest.agent = b"0123456789".to_vec();
         let said = async |limit| {
-            kept(connect(&guest).await.unwrap().exec("agent").await.unwrap(), limit).await
+            kept(connect(&guest).await.unwrap().exec("agent").await.unwrap(), "lab", limit).await
         };
         let Captured { status, stdout, stderr } = said(33).await.unwrap();
         assert_eq!((status, stdout, stderr.len()), (1, guest.agent.clone(), 23));
         let error = said(32).await.unwrap_err();
-        assert_eq!(error.to_string(), "the command says more than 32 bytes");
+        assert_eq!(error.to_string(), "the command says more than 32 bytes in guest `lab`");
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn fate(paths: &InstancePaths, seen: &Seen) -> Result<Option<Fa
         return Ok(Some(Fate::Replaced));
     }
     if lock.is_none() {
-        return Ok(Some(Fate::BeingReplaced));
+        return Ok(Some(Fate::Contended));
     }
     let (serial_log, qemu_log) = (paths.serial_log(), paths.qemu_log());
     if !serial_log.exists() {
@@ -121,7 +121,7 @@ mod tests {
         let paths = instance(&folder);
         let at_once = Patience::UpTo(Duration::ZERO);
         let held = InstanceLock::acquire(&paths, at_once).await.unwrap();
-        assert_eq!(fate(&paths, &seen(0)).await.unwrap(), Some(Fate::BeingReplaced));
+        assert_eq!(fate(&paths, &seen(0)).await.unwrap(), Some(Fate::Contended));
         record("new", Stage::Intent).write(&paths).unwrap();
         assert_eq!(fate(&paths, &seen(0)).await.unwrap(), Some(Fate::Replaced));
         held.remove_instance().unwrap();

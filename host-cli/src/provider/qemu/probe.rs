@@ -152,13 +152,15 @@ impl Trials<'_> {
         let ground = Ground::enter(self.home, self.reporter).await?;
         // Another netlab may have tried just this while we waited for it.
         let now = self.known(accelerator)?;
-        if let Some(finding) = now.filter(|now| fresh(now) || earlier.as_ref() != Some(now)) {
+        let is_news = |now: &Finding| fresh(now) || earlier.as_ref() != Some(now);
+        if let Some(finding) = now.clone().filter(is_news) {
             return Ok(finding);
         }
         let verdict = self.boot(&ground, accelerator).await?.verdict();
         let mut verdicts = Verdicts::read(&self.home.accelerator_verdicts())?;
-        // One that has worked may fail by an accident of a busy host: only the next trial counts.
-        let has_worked = earlier.is_some_and(|earlier| earlier.verdict == Verdict::Works);
+        // One that has worked may fail by an accident of a busy host: only the next trial counts, which may
+        // be that of a netlab that waits for this one.
+        let has_worked = now.is_some_and(|now| now.verdict == Verdict::Works);
         let is_kept = verdict.is_lasting() && (verdict == Verdict::Works || !has_worked);
         let kept = is_kept.then(|| verdict.clone());
         verdicts.keep(self.circumstances(accelerator)?, kept)?;

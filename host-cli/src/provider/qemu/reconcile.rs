@@ -67,7 +67,7 @@ pub async fn reconcile(
     let record = match Record::read(paths) {
         Ok(None) => return Ok((State::Down, Vec::new())),
         Ok(Some(record)) => record,
-        Err(InstanceError::Corrupt { .. }) => {
+        Err(InstanceError::Corrupt { .. } | InstanceError::TooLarge { .. }) => {
             // Without a UUID our QEMU is still known by its socket in our own folder.
             let stray = find(&paths.control_channel(Platform::HOST))?;
             let ended = finish(paths, stray).await?;
@@ -206,10 +206,12 @@ mod tests {
         let paths = Home::at(folder.path().to_owned()).instance(&"a".parse().unwrap());
         let patience = Patience::UpTo(Duration::ZERO);
         let lock = InstanceLock::acquire(&paths, patience).await.unwrap();
-        replace_file(&paths.record(), b"{").unwrap();
-        let (state, notes) = reconcile(&lock, &paths).await.unwrap();
-        assert_eq!(state, State::Down);
-        assert_eq!(notes, ["cleared the unreadable record of guest `a`"]);
-        assert!(!paths.record().exists());
+        for unreadable in [b"{".to_vec(), vec![b' '; (1 << 20) + 1]] {
+            replace_file(&paths.record(), &unreadable).unwrap();
+            let (state, notes) = reconcile(&lock, &paths).await.unwrap();
+            assert_eq!(state, State::Down);
+            assert_eq!(notes, ["cleared the unreadable record of guest `a`"]);
+            assert!(!paths.record().exists());
+        }
     }
 }

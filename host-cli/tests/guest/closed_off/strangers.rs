@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -21,11 +20,6 @@ const NOBODY: u32 = 65534;
 const GREETING: Duration = Duration::from_secs(10);
 
 pub fn on_the_disk(_: &Netlab) {
-    if !nix::unistd::geteuid().is_root() {
-        let mut told = std::io::stderr();
-        let _ = writeln!(told, "not tried: only root can be another account");
-        return;
-    }
     let own = up(Netlab::new());
     // Nothing but the folders of netlab's own is in the way.
     fs::set_permissions(own.home(), fs::Permissions::from_mode(0o755)).expect("permissions");
