@@ -140,11 +140,11 @@ mod tests {
                 look,
             ),
         ] {
-            let (doing, cause) = ("running a step".to_owned(), "the guest is gone".to_owned());
+            let (doing, cause) = ("running a step".to_owned(), "its server is gone".to_owned());
             let lost = SshError::Lost { doing, cause }.into();
             let error = GuestLost { name: Name::DEFAULT.to_owned(), lost, fate };
             let lost =
-                "the connection to the guest was lost while running a step: the guest is gone";
+                "the connection to the guest was lost while running a step: its server is gone";
             assert_eq!(error.to_string(), format!("{lost}; {words}"));
             assert_eq!((error.hint().as_str(), error.exit()), (hint, Exit::ConnectionLost));
         }

@@ -208,8 +208,8 @@ impl Hint for InstanceError {
                     format!("free some space on the disk of `{}`", path.display())
                 }
                 _ => format!(
-                    "make sure that `{}` is yours and writable, or set `NETLAB_HOME` to another \
-                     folder",
+                    "make sure that `{}` is yours and writable, or set `NETLAB_HOME`, or for the cache \
+                     `NETLAB_CACHE`, to another folder",
                     path.display()
                 ),
             },

@@ -104,9 +104,9 @@ impl client::Handler for Guard {
 fn in_words(error: &russh::Error) -> String {
     match error {
         russh::Error::KeepaliveTimeout => "the guest no longer answers".to_owned(),
-        russh::Error::HUP | russh::Error::Disconnect => "the guest is gone".to_owned(),
+        russh::Error::HUP | russh::Error::Disconnect => "its server is gone".to_owned(),
         russh::Error::IO(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-            "the guest is gone".to_owned()
+            "its server is gone".to_owned()
         }
         other => other.to_string(),
     }

@@ -241,6 +241,9 @@ pub enum QemuError {
     },
 }
 
+/// How the standard library's words for a process that SIGKILL ended begin (`ExitStatus`, on Unix).
+const KILLED: &str = "signal: 9";
+
 /// Where a start broke: by that is decided what else may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Broke {
@@ -271,6 +274,12 @@ impl QemuError {
     /// Whether a boot failed in the guest, as it would in another QEMU of the same kind.
     pub fn is_the_guests(&self) -> bool {
         matches!(self.broke(), Broke::Kernel | Broke::Init)
+    }
+
+    /// Whether QEMU was killed, as by a user or by a host without memory: that says nothing about the way in
+    /// which it was started.
+    pub fn is_a_kill(&self) -> bool {
+        matches!(self, Self::Exited { status, .. } if status.starts_with(KILLED))
     }
 
     /// The first line of its words: the rest is the guest's console.
@@ -436,6 +445,24 @@ impl Hint for QemuError {
             | Self::NotRunning { .. }
             | Self::Survived { .. }
             | Self::Internal { .. } => Exit::GuestDown,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_kill_is_told_from_a_crash() {
+        for (signal, is_a_kill) in [("KILL", true), ("ABRT", false)] {
+            let script = format!("kill -{signal} $$");
+            let status = Command::new("sh").args(["-c", &script]).status().unwrap().to_string();
+            let console = Console::from_bytes(b"");
+            let error = QemuError::Exited { phase: Phase::Kernel, status, said: None, console };
+            assert_eq!(error.is_a_kill(), is_a_kill, "{error}");
         }
     }
 }

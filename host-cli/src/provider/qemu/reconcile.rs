@@ -70,10 +70,11 @@ pub async fn reconcile(
         Err(InstanceError::Corrupt { .. } | InstanceError::TooLarge { .. }) => {
             // Without a UUID our QEMU is still known by its socket in our own folder.
             let stray = find(&paths.control_channel(Platform::HOST))?;
-            let ended = finish(paths, stray).await?;
-            let mut notes = vec![format!("cleared the unreadable record of guest `{name}`")];
-            notes.extend(ended);
-            return Ok((State::Down, notes));
+            let pid = stray.as_ref().map(|process| process.pid);
+            finish(paths, stray).await?;
+            let cleared = format!("cleared the unreadable record of guest `{name}`");
+            let ended = pid.map(|pid| format!(", and ended what ran there (QEMU, pid {pid})"));
+            return Ok((State::Down, vec![cleared + &ended.unwrap_or_default()]));
         }
         Err(error) => return Err(error.into()),
     };

@@ -135,7 +135,9 @@ impl QemuProvider {
                         return Ok(None);
                     }
                     let reason = error.in_short();
-                    remember(tiers.fails(tier, reason.clone()), reporter);
+                    if !error.is_a_kill() {
+                        remember(tiers.fails(tier, reason.clone()), reporter);
+                    }
                     reason
                 }
                 Outcome::NoBoot(error) => {
@@ -202,7 +204,10 @@ impl QemuProvider {
             Finding::Works | Finding::Untried => {}
             // Whoever asks for it gets it tried again.
             Finding::Fails { .. } if self.options.tier == Some(tier) => {}
-            Finding::Fails { reason } => return Ok(Outcome::Passed(reason)),
+            Finding::Fails { reason } => {
+                let again = format!("`netlab up --start {}` tries it again", tier.name());
+                return Ok(Outcome::Passed(format!("{reason}; {again}")));
+            }
             Finding::Impossible { reason } => return Ok(Outcome::Passed(reason.to_owned())),
         }
         let (form, host) = (Form::of(tier), tiers.host());
