@@ -11,14 +11,11 @@ use crate::Body;
 use crate::leftovers::pids;
 use crate::support::Netlab;
 
-/// Only root can be another account.
-pub const ANOTHER_ACCOUNT: &str = "another_account_reads_no_key_and_reaches_no_socket";
-
 pub const TRIALS: &[(&str, Body)] = &[
     ("the_guest_reaches_neither_the_host_nor_its_network", openings::there_is_none),
     ("the_kernel_filters_what_qemu_calls", the_kernel_filters),
     ("a_private_key_is_in_no_command_and_is_gone_after_a_purge", keys::are_gone),
-    (ANOTHER_ACCOUNT, strangers::on_the_disk),
+    ("another_account_reads_no_key_and_reaches_no_socket", strangers::on_the_disk),
     ("a_port_answers_everybody_and_lets_in_its_own_key_only", strangers::at_the_port),
 ];
 
