@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::instance::{Name, Use};
+use crate::instance::{Holder, LabLock, Name, Use};
 use crate::provider::checkpoint::Forget;
 use crate::report::{Event, print};
 use crate::{fresh, group, provider};
@@ -32,7 +32,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
         print::removed(context.options.json, &[], "nothing was ended")?;
         return Ok(Exit::Good);
     }
-    let end = |guest: Context| async move { guest.provider()?.down(&guest.reporter).await };
+    let end = |guest: Context| async move {
+        tell_who_is_at_it(&guest)?;
+        guest.provider()?.down(&guest.reporter).await
+    };
     let outcomes: Vec<_> = group::each(context, &names, end).collect().await;
     let mut ended = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
@@ -66,6 +69,17 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Error> {
     print::removed(context.options.json, &ended, "nothing was up")?;
     group::first_failure(context, failures)?;
     Ok(Exit::Good)
+}
+
+/// Says whose lab ends with the guest: `down` is for good, so it is not refused.
+fn tell_who_is_at_it(context: &Context) -> Result<(), Error> {
+    if let Some(Holder { pid, lab: Some(lab) }) = LabLock::holder(&context.paths()?)? {
+        let name = &context.options.name;
+        let text =
+            format!("guest `{name}` is running lab `{lab}`, as process {pid}, which loses it");
+        context.reporter.emit(Event::Note { text });
+    }
+    Ok(())
 }
 
 /// Asks whether guests may go in which the user has worked, where somebody is there to answer.

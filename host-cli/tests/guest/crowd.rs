@@ -104,7 +104,11 @@ fn of_two_labs_one_is_told(_: &Netlab) {
     assert_eq!(first.wait().expect("it ends").code(), Some(130));
     let rows = netlab.run(["status", "--json"]).exit(0).json();
     assert_eq!(rows[0]["data"][0]["running"], Value::Null);
-    netlab.run(["down", "--all"]).exit(0);
+
+    let mut second = slow_demo(&netlab);
+    let who = format!("is running lab `slow`, as process {}", second.id());
+    netlab.run(["down", "--all"]).exit(0).complains(&[&who]);
+    assert_eq!(second.wait().expect("it ends").code(), Some(5));
 }
 
 fn an_interrupted_start_leaves_no_row(_: &Netlab) {
