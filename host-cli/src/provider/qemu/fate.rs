@@ -64,27 +64,15 @@ pub(super) async fn fate(paths: &InstancePaths, seen: &Seen) -> Result<Option<Fa
 
 #[cfg(test)]
 mod tests {
+    use super::super::reconcile;
     use super::*;
-    use crate::instance::record::RECORD_VERSION;
     use crate::instance::{Home, replace_file};
-    use crate::platform::{Accelerator, Architecture, ProcessIdentity};
-    use crate::provider::Tier;
+    use crate::platform::ProcessIdentity;
 
     const CONSOLE: &[u8] = b"[ 1.0] Out of memory: Killed process 7 (tail)\n";
 
     fn record(uuid: &str, stage: Stage) -> Record {
-        Record {
-            version: RECORD_VERSION,
-            uuid: uuid.to_owned(),
-            qemu: "/usr/bin/qemu".into(),
-            architecture: Architecture::X86_64,
-            accelerator: Accelerator::Tcg,
-            image: "a".to_owned(),
-            tier: Tier::Cold,
-            template: None,
-            make: None,
-            stage,
-        }
+        Record { uuid: uuid.to_owned(), ..reconcile::tests::record(stage) }
     }
 
     fn seen(console_bytes: usize) -> Seen {

@@ -140,7 +140,7 @@ async fn finish(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
@@ -153,7 +153,8 @@ mod tests {
         ProcessIdentity { pid, started: "1 ticks".to_owned() }
     }
 
-    fn record(stage: Stage) -> Record {
+    /// The record of a guest that has come so far.
+    pub fn record(stage: Stage) -> Record {
         Record {
             version: RECORD_VERSION,
             uuid: "5c8f9d0e-0000-4000-8000-000000000000".to_owned(),
