@@ -149,43 +149,47 @@ pub(super) enum Attempt {
 
 /// Takes the lock on the file `path` if its folder is there and the lock is free.
 pub(super) fn attempt(path: &Path) -> Result<Attempt, InstanceError> {
-    let failed = |action| {
-        let path = path.to_owned();
-        move |source| InstanceError::File { action, path, source }
+    let Some(file) = open(path, OpenOptions::new().create(true).truncate(false))? else {
+        return Ok(Attempt::NoFolder);
     };
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::NoFolder),
-        Err(error) => return Err(failed("open")(error)),
-    };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Attempt::Held),
-        Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
+    if !try_lock(&file, path)? {
+        return Ok(Attempt::Held);
     }
     // The last holder may have removed the instance, and this file with it, while we opened it: a
     // lock on a file that nobody else can open protects nothing.
-    let ours = platform::still_at(&file, path).map_err(failed("look at"))?;
+    let ours = platform::still_at(&file, path).map_err(failed("look at", path))?;
     Ok(if ours { Attempt::Locked(file) } else { Attempt::Held })
 }
 
 /// Whether somebody has the lock on the file `path`, which is not made if it is not there.
 pub(super) fn is_held(path: &Path) -> Result<bool, InstanceError> {
-    let failed = |action| {
-        let path = path.to_owned();
-        move |source| InstanceError::File { action, path, source }
-    };
-    let file = match OpenOptions::new().write(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(failed("open")(error)),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(failed("lock")(error)),
+    match open(path, &mut OpenOptions::new())? {
+        Some(file) => Ok(!try_lock(&file, path)?),
+        None => Ok(false),
     }
+}
+
+/// Opens a lock's file; `None` if it, or its folder, is not there.
+fn open(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, InstanceError> {
+    match options.write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("open", path)(error)),
+    }
+}
+
+/// Takes the lock on a file if nobody has it.
+fn try_lock(file: &File, path: &Path) -> Result<bool, InstanceError> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InstanceError {
+    let path = path.to_owned();
+    move |source| InstanceError::File { action, path, source }
 }
 
 #[cfg(test)]
